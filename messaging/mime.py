@@ -1,0 +1,65 @@
+"""A message's bytes, the same on every try: fixed header names, encoded bodies, CRLF throughout. Pure."""
+
+import quopri
+from collections.abc import Mapping
+from datetime import datetime
+from email.header import Header
+from email.utils import format_datetime, formataddr, parseaddr
+
+EOL = b"\r\n"
+
+
+def mime(
+    *,
+    message_id: str,
+    sender: str,
+    recipient: str,
+    subject: str,
+    written_at: datetime,
+    text: str,
+    html: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """One mail as the server gets it. No line is longer than 998 bytes and none ends in a bare CR or LF, whatever the texts hold."""
+    lines = [
+        ("Message-ID", message_id),
+        ("Date", format_datetime(written_at)),
+        ("From", address(sender)),
+        ("To", address(recipient)),
+        ("Subject", encoded(subject)),
+        ("MIME-Version", "1.0"),
+        *((name, encoded(value)) for name, value in (headers or {}).items()),
+    ]
+    head = b"".join(f"{name}: {value}\r\n".encode("ascii") for name, value in lines)
+    if not html:
+        return head + part(text, "plain")
+    boundary = f"=_{message_id.strip('<>').partition('@')[0]}"  # fixed with the Message-ID; "=_" never stands in quoted-printable
+    mark = f"--{boundary}".encode("ascii")
+    parts = [mark, part(text, "plain"), mark, part(html, "html"), mark + b"--", b""]
+    return head + f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode("ascii") + EOL.join(parts)
+
+
+def part(text: str, subtype: str) -> bytes:
+    """A body with its own headers, as quoted-printable: readable in the raw mail, and no lone dot, CR or LF survives."""
+    plain = "\n".join(text.splitlines()) + "\n"
+    body = quopri.encodestring(plain.encode("utf-8", "replace")).replace(b"\n", EOL)
+    return f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'.encode("ascii") + body
+
+
+def encoded(value: str) -> str:
+    """A header's value in ASCII, folded where it is long."""
+    plain = value.isascii() and len(value) <= 900
+    return value if plain else Header(value, "utf-8", maxlinelen=76).encode(linesep="\r\n")
+
+
+def address(value: str) -> str:
+    """A name and address in ASCII: the name encoded, an international domain as punycode."""
+    name, mailbox = parseaddr(value)
+    return formataddr((name, ascii_mailbox(mailbox))) if name else ascii_mailbox(mailbox)
+
+
+def ascii_mailbox(mailbox: str) -> str:
+    """The mailbox with its domain in ASCII. Raises UnicodeError where the part before the @ is not ASCII: few servers take that."""
+    local, _, domain = mailbox.rpartition("@")
+    local.encode("ascii")
+    return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"

@@ -1,0 +1,83 @@
+"""What PostgreSQL itself keeps true beyond the models' constraints, whoever writes: the ORM, raw SQL, or a hand in psql.
+
+Migrations install these triggers; `SQL` is what they run and `REVERSE` takes it back.
+"""
+
+from messaging.lifecycles import guard_sql
+from messaging.models.message import MOVES
+from messaging.models.note import NOTE_MOVES
+
+# The golden rule. Deferred: the message and its note are written in one transaction, in whichever order.
+SENT_OWES_A_NOTE = """
+    CREATE FUNCTION messaging_sent_owes_a_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NOT EXISTS (SELECT FROM messaging_cmsnote WHERE message_id = NEW.id) THEN
+            RAISE EXCEPTION 'message % is sent and owes a CMS note, but has none', NEW.id USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER messaging_sent_owes_a_note AFTER INSERT OR UPDATE OF status ON messaging_message
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status = 'sent' AND NEW.needs_note)
+        EXECUTE FUNCTION messaging_sent_owes_a_note();
+
+    CREATE FUNCTION messaging_note_only_for_sent() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NOT EXISTS (SELECT FROM messaging_message WHERE id = NEW.message_id AND status = 'sent') THEN
+            RAISE EXCEPTION 'note % is for message %, which is not sent', NEW.id, NEW.message_id USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER messaging_note_only_for_sent AFTER INSERT ON messaging_cmsnote
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION messaging_note_only_for_sent();
+"""
+
+FROZEN = """
+    CREATE FUNCTION messaging_frozen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION '% on % %: this record is final', TG_OP, TG_TABLE_NAME, OLD.id USING ERRCODE = 'check_violation';
+    END $$;
+    CREATE TRIGGER messaging_note_frozen BEFORE UPDATE ON messaging_cmsnote
+        FOR EACH ROW WHEN (OLD.status = 'processed') EXECUTE FUNCTION messaging_frozen();
+    CREATE TRIGGER messaging_note_kept BEFORE DELETE ON messaging_cmsnote
+        FOR EACH ROW EXECUTE FUNCTION messaging_frozen();
+    CREATE TRIGGER messaging_noteattempt_frozen BEFORE UPDATE ON messaging_noteattempt
+        FOR EACH ROW WHEN (OLD.ended_at IS NOT NULL) EXECUTE FUNCTION messaging_frozen();
+    CREATE TRIGGER messaging_noteattempt_kept BEFORE DELETE ON messaging_noteattempt
+        FOR EACH ROW EXECUTE FUNCTION messaging_frozen();
+    CREATE TRIGGER messaging_attempt_frozen BEFORE UPDATE ON messaging_attempt
+        FOR EACH ROW WHEN (OLD.ended_at IS NOT NULL) EXECUTE FUNCTION messaging_frozen();
+    CREATE TRIGGER messaging_decision_frozen BEFORE UPDATE ON messaging_decision
+        FOR EACH ROW EXECUTE FUNCTION messaging_frozen();
+    CREATE TRIGGER messaging_templateversion_frozen BEFORE UPDATE ON messaging_templateversion
+        FOR EACH ROW EXECUTE FUNCTION messaging_frozen();
+    CREATE TRIGGER messaging_message_pinned BEFORE UPDATE OF key, message_id, is_test, needs_note ON messaging_message
+        FOR EACH ROW WHEN (
+            (OLD.key, OLD.message_id, OLD.is_test, OLD.needs_note) IS DISTINCT FROM (NEW.key, NEW.message_id, NEW.is_test, NEW.needs_note)
+        ) EXECUTE FUNCTION messaging_frozen();
+    CREATE TRIGGER messaging_message_words_kept BEFORE UPDATE OF recipient, sender, subject, text, html, headers ON messaging_message
+        FOR EACH ROW WHEN (OLD.status IN ('transmitting', 'sent', 'in_doubt')) EXECUTE FUNCTION messaging_frozen();
+"""
+
+SQL = "".join(
+    [
+        guard_sql(table="messaging_message", moves=MOVES),
+        guard_sql(table="messaging_cmsnote", moves=NOTE_MOVES),
+        SENT_OWES_A_NOTE,
+        FROZEN,
+    ]
+)
+
+REVERSE = """
+    DROP TRIGGER messaging_message_words_kept ON messaging_message;
+    DROP TRIGGER messaging_message_pinned ON messaging_message;
+    DROP TRIGGER messaging_templateversion_frozen ON messaging_templateversion;
+    DROP TRIGGER messaging_decision_frozen ON messaging_decision;
+    DROP TRIGGER messaging_attempt_frozen ON messaging_attempt;
+    DROP TRIGGER messaging_noteattempt_kept ON messaging_noteattempt;
+    DROP TRIGGER messaging_noteattempt_frozen ON messaging_noteattempt;
+    DROP TRIGGER messaging_note_kept ON messaging_cmsnote;
+    DROP TRIGGER messaging_note_frozen ON messaging_cmsnote;
+    DROP TRIGGER messaging_note_only_for_sent ON messaging_cmsnote;
+    DROP TRIGGER messaging_sent_owes_a_note ON messaging_message;
+    DROP TRIGGER messaging_cmsnote_moves ON messaging_cmsnote;
+    DROP TRIGGER messaging_message_moves ON messaging_message;
+    DROP FUNCTION messaging_frozen, messaging_note_only_for_sent, messaging_sent_owes_a_note,
+        messaging_cmsnote_moves, messaging_message_moves;
+"""

@@ -1,0 +1,72 @@
+"""What vanished workers left: facts in the spool, messages put back, doubts shown. Everything here may run twice, anywhere, at any time."""
+
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from messaging import answers, journal
+from messaging.faults import fault
+from messaging.models import Attempt, CmsNote, Level, Message, NoteAttempt, NoteOutcome, NoteStatus, Phase, Reason, Status
+from messaging.models.message import POISON_CLAIMS
+
+AT_ONCE = 500
+NO_WORD = "The worker vanished after the body had started: the server may or may not have taken it."
+
+
+def sweep(*, spool_dir: Path) -> dict[str, int]:
+    """Nothing stays with a worker whose lease has run out; returns how many rows each step touched.
+
+    Answers that wait on this host come first: a doubt that they settle never arises.
+    """
+    return {
+        "answers": answers.drain(spool_dir),
+        "events": journal.drain(spool_dir),
+        "doubted": doubt(),
+        "put_back": put_back(),
+        "poisoned": hold_poison(),
+        "expired": Message.objects.expired().move(Status.CANCELLED, reason=Reason.EXPIRED),
+        "notes": doubt_notes(),
+    }
+
+
+@transaction.atomic
+def doubt() -> int:
+    """Transmitting, and the worker is gone: in doubt, with an attempt that says so. A person or evidence decides."""
+    lapsed = Message.objects.filter(status=Status.TRANSMITTING).lapsed().select_for_update(skip_locked=True)
+    ids = list(lapsed.values_list("pk", flat=True)[:AT_ONCE])
+    fault("reaper.mid_scan")
+    broken_off = Attempt.objects.filter(message__in=ids, ended_at=None)
+    broken_off.update(phase=Phase.LOST_POST, error=NO_WORD, ended_at=Now())
+    moved = Message.objects.filter(pk__in=ids).move(
+        Status.IN_DOUBT, lease=None, leased_until=None, doubt_since=Now(), error=NO_WORD, claims=0
+    )
+    if moved:
+        journal.record(Level.WARNING, "delivery", f"{moved} messages are in doubt: {NO_WORD}", detail={"messages": ids[:50]})
+    return moved
+
+
+def put_back() -> int:
+    """Claimed, and the worker is gone: nothing had left, so it is queued again and no attempt is used up."""
+    return Message.objects.filter(status=Status.CLAIMED).lapsed().move(Status.QUEUED, lease=None, leased_until=None)
+
+
+def hold_poison() -> int:
+    """Claimed again and again without an outcome: held for a person instead of taking worker after worker down."""
+    poison = Message.objects.filter(status=Status.QUEUED, claims__gt=POISON_CLAIMS)
+    held = poison.move(Status.HELD, reason=Reason.POISON.label)
+    if held:
+        journal.record(Level.ALARM, "delivery", f"{held} messages are held: claimed more than {POISON_CLAIMS} times without an outcome")
+    return held
+
+
+@transaction.atomic
+def doubt_notes() -> int:
+    """Posting, and the worker is gone: the CMS may have the note, so it is asked before anything is repeated."""
+    lapsed = CmsNote.objects.filter(status=NoteStatus.POSTING).lapsed().select_for_update(skip_locked=True)
+    ids = list(lapsed.values_list("pk", flat=True)[:AT_ONCE])
+    open_attempts = NoteAttempt.objects.filter(note__in=ids, ended_at=None)
+    open_attempts.update(outcome=NoteOutcome.LOST_POST, detail="The worker vanished during the call.", ended_at=Now())
+    since = {"unclear_since": F("leased_until"), "error": "The worker vanished during the call: the CMS is asked before it is repeated."}
+    return CmsNote.objects.filter(pk__in=ids).move(NoteStatus.UNKNOWN, lease=None, leased_until=None, **since)

@@ -1,0 +1,134 @@
+"""Where facts wait while the database is away: append-only files of JSON lines, one per process, replayed by whoever comes next.
+
+A fact is written with one write(), so a killed process leaves whole lines; `sync` makes it survive a power cut as well. The owner holds
+a lock on its file that ends with the process: only files whose owner is gone, or has sealed them, are replayed.
+"""
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from messaging.faults import fault
+
+LINE_BYTES = 16_384  # a longer fact is a bug, not a fact
+
+Fact = dict[str, Any]
+
+
+class SpoolUnwritable(OSError):
+    """The local disk takes no facts: nothing may be sent whose answer could not be kept."""
+
+
+class Spool:
+    """This process's own file in `folder`, made with the first fact."""
+
+    def __init__(self, folder: Path, *, kind: str) -> None:
+        self.folder, self.kind = folder, kind
+        self._file: int | None = None
+        self._path = folder
+        self._owner = 0
+
+    def append(self, fact: Fact, *, sync: bool) -> None:
+        """Write one fact. Returning means it survives the death of this process; with `sync`, a power cut too."""
+        line = json.dumps(fact, separators=(",", ":"), default=str).encode() + b"\n"
+        assert len(line) <= LINE_BYTES, f"a fact of {len(line)} bytes"
+        try:
+            file = self._open()
+            os.write(file, line)
+            if sync:
+                os.fdatasync(file)
+        except OSError as trouble:
+            raise SpoolUnwritable(f"{self.folder} takes no facts: {trouble}") from trouble
+        fault("spool.after_append")
+
+    def forget(self) -> None:
+        """Everything written so far has reached the database."""
+        if self._file is not None and self._owner == os.getpid():
+            os.ftruncate(self._file, 0)
+
+    def close(self) -> None:
+        """Give the file up. What is still in it waits for `drain`; an empty one disappears."""
+        if self._file is None or self._owner != os.getpid():
+            return
+        if os.fstat(self._file).st_size == 0:
+            self._path.unlink(missing_ok=True)
+        os.close(self._file)
+        self._file = None
+
+    def _open(self) -> int:
+        if self._file is None or self._owner != os.getpid():  # a fork must never write into its parent's file
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._path = self.folder / f"{self.kind}-{uuid.uuid4().hex}.jsonl"
+            self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._owner = os.getpid()
+        return self._file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def drain(folder: Path, *, kind: str, save: Callable[[Fact], None]) -> int:
+    """Give every waiting fact of this kind to `save`, oldest file first, then forget them; return how many.
+
+    `save` must be idempotent: a death half-way replays the file from its start. Files whose owner lives are left alone.
+    """
+    drained = 0
+    for path in sorted(folder.glob(f"{kind}-*.jsonl"), key=_age):
+        file = _take(path)
+        if file is not None:
+            try:
+                drained += _replay(file, save)
+                path.unlink(missing_ok=True)
+            finally:
+                os.close(file)
+    return drained
+
+
+def depth(folder: Path) -> int:
+    """How many facts wait, of all kinds; those of living owners count too."""
+    return sum(_lines(path) for path in folder.glob("*.jsonl"))
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _lines(path: Path) -> int:
+    try:
+        return path.read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+def _take(path: Path) -> int | None:
+    """The file, ours alone, or None while its owner lives or another process drains it."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return None
+    return file
+
+
+def _replay(file: int, save: Callable[[Fact], None]) -> int:
+    with os.fdopen(os.dup(file), "rb") as lines:
+        whole = [line for line in lines if line.endswith(b"\n")]  # a torn last line was never acknowledged
+    for line in whole:
+        save(json.loads(line))
+        fault("spool.mid_replay")
+    return len(whole)
