@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
 
 from messaging import outcomes, spool
 from messaging.faults import fault
@@ -46,7 +46,9 @@ class Answers:
             return False
         fault("mail.before_result_commit")
         try:
-            _, fenced = outcomes.write(self.pending, fence)
+            settled, fenced = outcomes.write(self.pending, fence)
+            if self.pending and not settled:  # our lease ran out meanwhile: the answer is evidence now
+                outcomes.settle_late(self.pending)
         except DatabaseError:
             self._record_late()
             raise
@@ -71,7 +73,9 @@ class Answers:
             connection.close()
             try:
                 outcomes.settle_late(self.pending)
-            except (OperationalError, InterfaceError) as trouble:
+            except (DataError, IntegrityError):
+                raise  # no later try changes that; it stays on disk
+            except (DatabaseError, InterfaceError) as trouble:
                 log.warning("the answer to message %s waits in the spool: %s", self.pending.message_id, trouble)
             else:
                 return self._done()
@@ -96,4 +100,7 @@ def drain(spool_dir: Path) -> int:
 
 
 def settle(fact: spool.Fact) -> None:
-    outcomes.settle_late(outcomes.from_fact(fact))
+    try:
+        outcomes.settle_late(outcomes.from_fact(fact))
+    except (TypeError, KeyError, DataError, IntegrityError) as trouble:
+        raise spool.FactUnusable(f"{trouble}: {fact}") from trouble

@@ -80,23 +80,18 @@ def send_due(terms: Terms, *, limit: int | None = None, seconds: float = 50.0, u
     with Courier(terms, tally) as courier:
         while not terms.stop() and (until_empty or time.monotonic() - tally.started < seconds):
             wanted = AT_ONCE if limit is None else min(AT_ONCE, limit - tally.claimed)
-            batch = claim(lease=terms.lease, limit=wanted, tally=tally) if wanted > 0 else []
+            batch = claim(lease=terms.lease, limit=wanted) if wanted > 0 else []
             if not batch or not courier.deliver(batch):
                 break
     tally.seconds = time.monotonic() - tally.started
     return tally
 
 
-def claim(*, lease: timedelta, limit: int, tally: Tally) -> list[Message]:
-    """Take up to `limit` due messages; those to a suppressed address are cancelled on the way. Committed before this returns."""
+def claim(*, lease: timedelta, limit: int) -> list[Message]:
+    """Take up to `limit` due messages. Committed before this returns."""
     rows: list[Message] = Message.objects.due().claim(lease=lease, limit=limit, status=Status.CLAIMED, claims=F("claims") + 1)
     fault("claim.after_commit")
-    tally.claimed += len(rows)
-    stopped = set(Message.objects.filter(pk__in=[row.pk for row in rows]).suppressed().values_list("pk", flat=True))
-    for row in rows:
-        if row.pk in stopped:
-            tally.cancelled += let_go(row, to=Status.CANCELLED, reason=Reason.SUPPRESSED)
-    return [row for row in rows if row.pk not in stopped]
+    return rows
 
 
 def let_go(message: Message, *, to: Status = Status.QUEUED, **facts: Any) -> int:
@@ -117,13 +112,17 @@ class Courier:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.answers.record()
-        self.line.quit()
-        self.answers.close()
+        try:
+            if kind is None:
+                self.answers.record()
+        finally:
+            self.answers.close()
+            self.line.quit()
 
     def deliver(self, batch: list[Message]) -> bool:
         """See each message to its end, or put it back; False when nothing can be sent now."""
+        self.tally.claimed += len(batch)
+        batch = self._without_suppressed(batch)
         for number, message in enumerate(batch):
             try:
                 if self.terms.stop():
@@ -133,7 +132,9 @@ class Courier:
                 self.send(message)
             except NoLine:
                 self.answers.record()
-                self.tally.held_back += sum(let_go(waiting) for waiting in batch[number:])
+                self.tally.held_back += sum(
+                    let_go(waiting, claims=F("claims") - 1) for waiting in batch[number:]
+                )  # a claim that came to nothing
                 return False
             except DatabaseError:
                 self.line.hang_up()
@@ -141,6 +142,14 @@ class Courier:
                 raise
         self.answers.record()
         return True
+
+    def _without_suppressed(self, batch: list[Message]) -> list[Message]:
+        """Those to a suppressed address are cancelled before a server hears of them."""
+        stopped = set(Message.objects.filter(pk__in=[message.pk for message in batch]).suppressed().values_list("pk", flat=True))
+        for message in batch:
+            if message.pk in stopped:
+                self.tally.cancelled += let_go(message, to=Status.CANCELLED, reason=Reason.SUPPRESSED.label)
+        return [message for message in batch if message.pk not in stopped]
 
     def send(self, message: Message) -> None:
         """Bring one message to the server. What the server says is kept at once, and recorded with the next message's fence."""
@@ -187,9 +196,9 @@ class Courier:
         """The fence did not hold: another worker has the message, or its time or its address ran out since the claim."""
         ours = Message.objects.filter(pk=message.pk, status=Status.CLAIMED, lease=message.lease)
         if ours.suppressed().exists():
-            self.tally.cancelled += let_go(message, to=Status.CANCELLED, reason=Reason.SUPPRESSED)
+            self.tally.cancelled += let_go(message, to=Status.CANCELLED, reason=Reason.SUPPRESSED.label)
         elif ours.filter(expires_at__lte=Now()).exists():
-            self.tally.cancelled += let_go(message, to=Status.CANCELLED, reason=Reason.EXPIRED)
+            self.tally.cancelled += let_go(message, to=Status.CANCELLED, reason=Reason.EXPIRED.label)
 
     def _transmit(self, message: Message, body: bytes) -> None:
         self.gone = message.pk
@@ -198,11 +207,13 @@ class Courier:
             reply = self.line.connection().transmit(body)
         except MailRefused as refusal:
             return self._refused(message, refusal, fenced=True)
+        except MailUnavailable as gone:
+            return self._conclude(message, Status.QUEUED, Phase.LOST_PRE, error=str(gone), fenced=True)
         except MailUnclear as doubt:
             return self._conclude(message, Status.IN_DOUBT, Phase.LOST_POST, error=str(doubt), fenced=True)
         fault("mail.after_body")
         self.line.took_one()
-        yes = {"code": reply.code, "reply": reply.text, "remote_id": reply.queue_id}
+        yes = {"code": reply.code, "reply": reply.text, "remote_id": reply.queue_id, "owes_note": message.needs_note}
         self.answers.keep(self._outcome(message, Status.SENT, Phase.ACCEPTED, fenced=True, **yes))
         if self.terms.pause_seconds:
             self.answers.record()

@@ -1,12 +1,11 @@
 """Record what the system notices: in the database, or in the spool while the database is away. Never in anybody's way."""
 
 import logging
-import os
 import uuid
 from pathlib import Path
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -17,7 +16,6 @@ from messaging.models import ErrorGroup, Level, SystemEvent
 log = logging.getLogger(__name__)
 KIND = "events"
 _LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ERROR: logging.ERROR, Level.ALARM: logging.CRITICAL}
-_spools: dict[Path, spool.Spool] = {}
 
 
 def record(
@@ -40,7 +38,14 @@ def save(fact: dict[str, Any]) -> None:
 
 def drain(spool_dir: Path) -> int:
     """Bring the events that waited into the database; return how many."""
-    return spool.drain(spool_dir, kind=KIND, save=save)
+    return spool.drain(spool_dir, kind=KIND, save=save_late)
+
+
+def save_late(fact: dict[str, Any]) -> None:
+    try:
+        save(fact)
+    except (TypeError, DataError, IntegrityError) as trouble:
+        raise spool.FactUnusable(f"{trouble}: {fact}") from trouble
 
 
 def count_error(component: str, text: str, *, message_id: int | None = None) -> None:
@@ -61,6 +66,7 @@ def _keep(fact: dict[str, Any], spool_dir: Path | None, trouble: DatabaseError) 
         log.warning("[%s] only in this log, the database is away: %s", fact["component"], trouble)
         return
     try:
-        _spools.setdefault(spool_dir, spool.Spool(spool_dir, kind=f"{KIND}-{os.getpid()}")).append(fact, sync=True)
+        with spool.Spool(spool_dir, kind=KIND) as waiting:  # given up at once, so that anybody may drain it while we live
+            waiting.append(fact, sync=True)
     except spool.SpoolUnwritable as full:
         log.error("[%s] only in this log, database and spool are away: %s; %s", fact["component"], trouble, full)

@@ -28,12 +28,12 @@ class LifecycleQuerySet(models.QuerySet[Any]):
 
 def guard_sql(*, table: str, moves: Moves) -> str:
     """SQL for a trigger that refuses any other move, from raw SQL as from the ORM. Its WHEN costs no function call on legal ones."""
-    legal = ", ".join(f"('{source.value}', '{target.value}')" for source, targets in moves.items() for target in sorted(targets))
+    legal = ", ".join(f"'{source.value} {target.value}'" for source, targets in moves.items() for target in sorted(targets))
     return f"""
         CREATE FUNCTION {table}_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             RAISE EXCEPTION '{table} % cannot go from % to %', OLD.id, OLD.status, NEW.status USING ERRCODE = 'check_violation';
         END $$;
         CREATE TRIGGER {table}_moves BEFORE UPDATE OF status ON {table} FOR EACH ROW
-            WHEN (OLD.status <> NEW.status AND (OLD.status, NEW.status) NOT IN ({legal}))
+            WHEN (OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN ({legal}))
             EXECUTE FUNCTION {table}_moves();
     """

@@ -99,7 +99,11 @@ class Line:
             self._pause(provider, f"our sender address is refused: {why}", span=ACCOUNT_PAUSE, level=Level.ALARM)
 
     def took_one(self) -> None:
+        """The server took a mail: whatever was in a row is so no longer."""
         self._breaks_in_row = 0
+        if self.provider.sender_refusals_in_row:
+            self.provider.sender_refusals_in_row = 0
+            self.provider.save(update_fields=["sender_refusals_in_row"])
 
     def hang_up(self) -> None:
         """Drop the connection without a word: whatever was prepared on it never leaves."""

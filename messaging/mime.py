@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
+from functools import lru_cache
 
 EOL = b"\r\n"
 
@@ -52,14 +53,17 @@ def encoded(value: str) -> str:
     return value if plain else Header(value, "utf-8", maxlinelen=76).encode(linesep="\r\n")
 
 
+@lru_cache(maxsize=4_096)
 def address(value: str) -> str:
     """A name and address in ASCII: the name encoded, an international domain as punycode."""
     name, mailbox = parseaddr(value)
     return formataddr((name, ascii_mailbox(mailbox))) if name else ascii_mailbox(mailbox)
 
 
+@lru_cache(maxsize=4_096)
 def ascii_mailbox(mailbox: str) -> str:
-    """The mailbox with its domain in ASCII. Raises UnicodeError where the part before the @ is not ASCII: few servers take that."""
-    local, _, domain = mailbox.rpartition("@")
-    local.encode("ascii")
+    """The bare mailbox with its domain in ASCII. Raises UnicodeError where the part before the @ is not ASCII: few servers take that."""
+    local, _, domain = parseaddr(mailbox)[1].rpartition("@")
+    if not local.isascii():
+        raise UnicodeError(f"the server cannot take the address {mailbox}: its part before the @ is not ASCII")
     return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"

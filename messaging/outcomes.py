@@ -5,7 +5,7 @@ The same statement may fence the next message: "this one is sent, that one goes 
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -34,11 +34,11 @@ class Outcome:
     remote_id: str = ""
     provider: str = ""
     error: str = ""
-    reason: str = ""
+    owes_note: bool = False
     wait_seconds: float = 0.0
 
     def as_fact(self) -> dict[str, Any]:
-        return asdict(self) | {"token": str(self.token)}
+        return vars(self) | {"token": str(self.token)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,81 +55,82 @@ def from_fact(fact: Mapping[str, Any]) -> Outcome:
     return Outcome(**{**fact, "token": uuid.UUID(fact["token"]), "to": Status(fact["to"]), "phase": Phase(fact["phase"])})
 
 
-SETTLE = """
-    settled AS (
+SETTLED = """settled AS (
         UPDATE messaging_message SET
-            status = %(to)s::varchar, lease = NULL, leased_until = NULL,
-            claims = CASE WHEN %(phase)s::varchar = 'lost_pre' THEN claims ELSE 0 END,
-            sent_at = CASE WHEN %(to)s::varchar = 'sent' THEN clock_timestamp() END,
-            doubt_since = CASE WHEN %(to)s::varchar = 'in_doubt' THEN clock_timestamp() END,
-            due_at = CASE WHEN %(to)s::varchar = 'queued' THEN clock_timestamp() + %(wait)s ELSE due_at END,
-            attempts = attempts + %(answered)s::int
-                - CASE WHEN %(phase)s::varchar = 'lost_pre' AND status = 'transmitting' THEN 1 ELSE 0 END, tries = tries + %(opens)s::int,
-            reply_code = %(code)s::smallint, remote_id = %(remote_id)s::varchar, provider = %(provider)s::varchar, error = %(error)s::text, reason = %(reason)s::varchar
-        WHERE id = %(id)s AND lease = %(token)s::uuid AND status = ANY(%(sources)s)
-        RETURNING id, tries, round, needs_note
-    ), closed AS (
-        UPDATE messaging_attempt SET
-            phase = %(phase)s::varchar, reply_code = %(code)s::smallint, reply = %(reply)s::text, error = %(error)s::text, ended_at = clock_timestamp()
-        FROM settled WHERE %(opens)s::int = 0 AND message_id = settled.id AND number = settled.tries AND messaging_attempt.ended_at IS NULL
-    ), recorded AS (
+            status = %(to)s, lease = NULL, leased_until = NULL, claims = CASE WHEN %(never_left)s THEN claims ELSE 0 END,
+            sent_at = CASE WHEN %(is_sent)s THEN clock_timestamp() END,
+            doubt_since = CASE WHEN %(is_doubt)s THEN clock_timestamp() END,
+            due_at = coalesce(clock_timestamp() + %(wait)s, due_at),
+            attempts = attempts + %(answered)s - CASE WHEN %(never_left)s AND status = 'transmitting' THEN 1 ELSE 0 END,
+            tries = tries + %(opens)s,
+            reply_code = %(code)s, remote_id = %(remote_id)s, provider = %(provider)s, error = %(error)s, reason = ''
+        WHERE id = %(id)s AND lease = %(token)s AND status = ANY(%(sources)s)
+        RETURNING id, tries, round
+    )"""
+CLOSED = """closed AS (
+        UPDATE messaging_attempt a SET
+            phase = %(phase)s, reply_code = %(code)s, reply = %(reply)s, error = %(error)s, ended_at = clock_timestamp()
+        FROM settled WHERE a.message_id = %(id)s AND a.number = settled.tries AND a.ended_at IS NULL
+    )"""
+RECORDED = """recorded AS (
         INSERT INTO messaging_attempt (message_id, number, round, token, phase, provider, reply_code, reply, error, started_at, ended_at)
-        SELECT id, tries, round, %(token)s::uuid, %(phase)s::varchar, %(provider)s::varchar, %(code)s::smallint, %(reply)s::text, %(error)s::text, clock_timestamp(), clock_timestamp()
-        FROM settled WHERE %(opens)s::int = 1
-    ), owed AS (
-        INSERT INTO messaging_cmsnote (message_id, reference)
-        SELECT id, gen_random_uuid() FROM settled WHERE needs_note AND %(to)s::varchar = 'sent'
+        SELECT id, tries, round, %(token)s, %(phase)s, %(provider)s, %(code)s, %(reply)s, %(error)s, clock_timestamp(), clock_timestamp()
+        FROM settled
+    )"""
+OWED = """owed AS (
+        INSERT INTO messaging_cmsnote (message_id, reference) SELECT id, gen_random_uuid() FROM settled
     )"""
 
 # Expiry and suppression are asked here, after every other step: what was queued before an unsubscribe does not go out after it.
-FENCE = """
-    fenced AS (
+FENCED = """fenced AS (
         UPDATE messaging_message SET
-            status = 'transmitting', leased_until = clock_timestamp() + %(next_lease)s, provider = %(next_provider)s::varchar,
+            status = 'transmitting', leased_until = clock_timestamp() + %(next_lease)s, provider = %(next_provider)s,
             attempts = attempts + 1, tries = tries + 1
-        WHERE id = %(next_id)s AND lease = %(next_token)s::uuid AND status = 'claimed' AND leased_until > clock_timestamp()
+        WHERE id = %(next_id)s AND lease = %(next_token)s AND status = 'claimed' AND leased_until > clock_timestamp()
             AND (expires_at IS NULL OR expires_at > clock_timestamp())
             AND (is_test OR NOT EXISTS (
                 SELECT FROM messaging_suppression s WHERE s.address = lower(recipient)
                 AND (s.suppressed_until IS NULL OR s.suppressed_until > clock_timestamp())))
         RETURNING id, tries, round
-    ), opened AS (
-        INSERT INTO messaging_attempt (message_id, number, round, token, phase, provider, reply, error, started_at)
-        SELECT id, tries, round, %(next_token)s::uuid, 'data_started', %(next_provider)s::varchar, '', '', clock_timestamp() FROM fenced
     )"""
-
-SETTLE_ALONE = f"WITH {SETTLE} SELECT EXISTS(SELECT FROM settled), FALSE"
-FENCE_ALONE = f"WITH {FENCE} SELECT TRUE, EXISTS(SELECT FROM fenced)"
-SETTLE_AND_FENCE = f"WITH {SETTLE}, {FENCE} SELECT EXISTS(SELECT FROM settled), EXISTS(SELECT FROM fenced)"
+OPENED = """opened AS (
+        INSERT INTO messaging_attempt (message_id, number, round, token, phase, provider, reply, error, started_at)
+        SELECT id, tries, round, %(next_token)s, 'data_started', %(next_provider)s, '', '', clock_timestamp() FROM fenced
+    )"""
 
 
 def write(outcome: Outcome | None, fence: Fence | None = None) -> tuple[bool, bool]:
     """Record the outcome and set the fence in one commit; returns whether each of them held. False: the message was taken away."""
-    if outcome and fence:
-        return _run(SETTLE_AND_FENCE, _settling(outcome) | _fencing(fence))
+    parts, params = [], {}
     if outcome:
-        return _run(SETTLE_ALONE, _settling(outcome))
-    assert fence, "nothing to write"
-    return _run(FENCE_ALONE, _fencing(fence))
+        parts += [SETTLED, CLOSED if outcome.fenced else RECORDED, *([OWED] if outcome.owes_note else [])]
+        params |= _settling(outcome)
+    if fence:
+        parts += [FENCED, OPENED]
+        params |= _fencing(fence)
+    held = [f"EXISTS(SELECT FROM {name})" if given else "FALSE" for name, given in (("settled", outcome), ("fenced", fence))]
+    return _run(f"WITH {', '.join(parts)} SELECT {', '.join(held)}", params)
 
 
 def _settling(outcome: Outcome) -> dict[str, Any]:
-    opens = not outcome.fenced
+    opens, never_left = not outcome.fenced, outcome.phase == Phase.LOST_PRE
     return {
         "id": outcome.message_id,
         "token": outcome.token,
         "to": str(outcome.to),
         "sources": sources(MOVES, to=outcome.to),
+        "is_sent": outcome.to == Status.SENT,
+        "is_doubt": outcome.to == Status.IN_DOUBT,
+        "never_left": never_left,
         "phase": str(outcome.phase),
         "opens": int(opens),
-        "answered": int(opens and outcome.phase != Phase.LOST_PRE),  # a fenced try was counted by its fence
+        "answered": int(opens and not never_left),  # a fenced try was counted by its fence
         "code": outcome.code,
         "reply": outcome.reply,
         "remote_id": outcome.remote_id,
         "provider": outcome.provider,
         "error": outcome.error,
-        "reason": outcome.reason,
-        "wait": timedelta(seconds=outcome.wait_seconds),
+        "wait": timedelta(seconds=outcome.wait_seconds) if outcome.to == Status.QUEUED else None,
     }
 
 

@@ -55,16 +55,27 @@ FROZEN = """
         FOR EACH ROW WHEN (OLD.status IN ('transmitting', 'sent', 'in_doubt')) EXECUTE FUNCTION messaging_frozen();
 """
 
+# A trigger and not a constraint: a message changes state three times for each time its words are written.
+SINGLE_LINES = """
+    CREATE FUNCTION messaging_line_break() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'message %: recipient, sender and subject are single lines', NEW.key USING ERRCODE = 'check_violation';
+    END $$;
+    CREATE TRIGGER messaging_message_single_lines BEFORE INSERT OR UPDATE OF recipient, sender, subject ON messaging_message
+        FOR EACH ROW WHEN (concat(NEW.recipient, NEW.sender, NEW.subject) ~ '[\\r\\n]') EXECUTE FUNCTION messaging_line_break();
+"""
+
 SQL = "".join(
     [
         guard_sql(table="messaging_message", moves=MOVES),
         guard_sql(table="messaging_cmsnote", moves=NOTE_MOVES),
         SENT_OWES_A_NOTE,
         FROZEN,
+        SINGLE_LINES,
     ]
 )
 
 REVERSE = """
+    DROP TRIGGER messaging_message_single_lines ON messaging_message;
     DROP TRIGGER messaging_message_words_kept ON messaging_message;
     DROP TRIGGER messaging_message_pinned ON messaging_message;
     DROP TRIGGER messaging_templateversion_frozen ON messaging_templateversion;
@@ -78,6 +89,6 @@ REVERSE = """
     DROP TRIGGER messaging_sent_owes_a_note ON messaging_message;
     DROP TRIGGER messaging_cmsnote_moves ON messaging_cmsnote;
     DROP TRIGGER messaging_message_moves ON messaging_message;
-    DROP FUNCTION messaging_frozen, messaging_note_only_for_sent, messaging_sent_owes_a_note,
+    DROP FUNCTION messaging_line_break, messaging_frozen, messaging_note_only_for_sent, messaging_sent_owes_a_note,
         messaging_cmsnote_moves, messaging_message_moves;
 """

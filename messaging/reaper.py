@@ -26,7 +26,7 @@ def sweep(*, spool_dir: Path) -> dict[str, int]:
         "doubted": doubt(),
         "put_back": put_back(),
         "poisoned": hold_poison(),
-        "expired": Message.objects.expired().move(Status.CANCELLED, reason=Reason.EXPIRED),
+        "expired": Message.objects.expired().move(Status.CANCELLED, reason=Reason.EXPIRED.label),
         "notes": doubt_notes(),
     }
 

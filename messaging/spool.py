@@ -4,8 +4,10 @@ A fact is written with one write(), so a killed process leaves whole lines; `syn
 a lock on its file that ends with the process: only files whose owner is gone, or has sealed them, are replayed.
 """
 
+import errno
 import fcntl
 import json
+import logging
 import os
 import uuid
 from collections.abc import Callable
@@ -17,10 +19,15 @@ from messaging.faults import fault
 LINE_BYTES = 16_384  # a longer fact is a bug, not a fact
 
 Fact = dict[str, Any]
+log = logging.getLogger(__name__)
 
 
 class SpoolUnwritable(OSError):
     """The local disk takes no facts: nothing may be sent whose answer could not be kept."""
+
+
+class FactUnusable(ValueError):
+    """A waiting fact can never be saved, whatever state the database is in."""
 
 
 class Spool:
@@ -38,7 +45,7 @@ class Spool:
         assert len(line) <= LINE_BYTES, f"a fact of {len(line)} bytes"
         try:
             file = self._open()
-            os.write(file, line)
+            self._write(file, line)
             if sync:
                 os.fdatasync(file)
         except OSError as trouble:
@@ -59,13 +66,23 @@ class Spool:
         os.close(self._file)
         self._file = None
 
+    @staticmethod
+    def _write(file: int, line: bytes) -> None:
+        """All of the line or none of it: half a line would spoil the next one too."""
+        if (written := os.write(file, line)) < len(line):
+            os.ftruncate(file, os.fstat(file).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def _open(self) -> int:
-        if self._file is None or self._owner != os.getpid():  # a fork must never write into its parent's file
+        while self._file is None or self._owner != os.getpid():  # a fork must never write into its parent's file
             self.folder.mkdir(parents=True, exist_ok=True)
             self._path = self.folder / f"{self.kind}-{uuid.uuid4().hex}.jsonl"
-            self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            self._owner = os.getpid()
+            file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file).st_nlink:
+                self._file, self._owner = file, os.getpid()
+            else:  # somebody drained and removed it before the lock was ours
+                os.close(file)
         return self._file
 
     def __enter__(self) -> Self:
@@ -78,15 +95,20 @@ class Spool:
 def drain(folder: Path, *, kind: str, save: Callable[[Fact], None]) -> int:
     """Give every waiting fact of this kind to `save`, oldest file first, then forget them; return how many.
 
-    `save` must be idempotent: a death half-way replays the file from its start. Files whose owner lives are left alone.
+    `save` must be idempotent: a death half-way replays the file from its start. Files whose owner lives are left alone. A file with a
+    fact that nobody can use is kept under another name, so that it never holds up the others.
     """
     drained = 0
     for path in sorted(folder.glob(f"{kind}-*.jsonl"), key=_age):
         file = _take(path)
         if file is not None:
             try:
-                drained += _replay(file, save)
-                path.unlink(missing_ok=True)
+                saved, unusable = _replay(file, save)
+                drained += saved
+                if unusable:
+                    log.error("%s unusable facts are kept in %s", unusable, path.rename(path.with_suffix(".unusable")))
+                else:
+                    path.unlink(missing_ok=True)
             finally:
                 os.close(file)
     return drained
@@ -125,10 +147,16 @@ def _take(path: Path) -> int | None:
     return file
 
 
-def _replay(file: int, save: Callable[[Fact], None]) -> int:
+def _replay(file: int, save: Callable[[Fact], None]) -> tuple[int, int]:
+    """How many facts were saved, and how many cannot be."""
+    unusable = 0
     with os.fdopen(os.dup(file), "rb") as lines:
         whole = [line for line in lines if line.endswith(b"\n")]  # a torn last line was never acknowledged
     for line in whole:
-        save(json.loads(line))
+        try:
+            save(json.loads(line))
+        except ValueError as trouble:
+            unusable += 1
+            log.error("a waiting fact cannot be used: %s", trouble)
         fault("spool.mid_replay")
-    return len(whole)
+    return len(whole) - unusable, unusable

@@ -104,8 +104,8 @@ TEST_RECIPIENT = env.str("TEST_RECIPIENT", default="test-inbox@portal.example")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Operations Portal <office@portal.example>")
 ADMIN_NOTIFY = env.list("ADMIN_NOTIFY", default=[])
 OFFICE_NAME = env.str("OFFICE_NAME", default="Operations Portal")  # what templates say about us
-OFFICE_PHONE = env.str("OFFICE_PHONE", default="")
-OFFICE_ADDRESS = env.str("OFFICE_ADDRESS", default="")
+OFFICE_PHONE = env.str("OFFICE_PHONE", default="312-555-0100" if DEBUG else "")  # without it no template that names it is sent
+OFFICE_ADDRESS = env.str("OFFICE_ADDRESS", default="1 Example Plaza, Chicago, IL 60601" if DEBUG else "")
 EMAIL_URL = env.str("EMAIL_URL", default="smtp://127.0.0.1:8025")  # the sandbox
 EMAIL_BACKUP_URLS = env.list("EMAIL_BACKUP_URLS", default=[])  # tried in this order when the first one is down
 MAIL_RATE_PER_SECOND = env.float("MAIL_RATE_PER_SECOND", default=0.0)  # per provider, shared by all workers; 0 = no limit
@@ -170,6 +170,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -210,6 +211,7 @@ UNFOLD = {
     "SITE_HEADER": "Operations portal",
     "SITE_SYMBOL": "mark_email_read",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("portal/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "8px",

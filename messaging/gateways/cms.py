@@ -81,9 +81,12 @@ class FoundNote:
 class CmsClient(Protocol):
     """What the portal needs of a CMS. With neither look-up nor keys, a lost answer goes to a person."""
 
-    is_manual: bool
-    can_look_up: bool
-    takes_idempotency_key: bool
+    @property
+    def is_manual(self) -> bool: ...
+    @property
+    def can_look_up(self) -> bool: ...
+    @property
+    def takes_idempotency_key(self) -> bool: ...
 
     def add_note(self, note: NewNote) -> Added:
         """The note stands in the CMS afterwards. Raises NoteRefused, CmsUnavailable or CmsUnclear."""
@@ -197,15 +200,17 @@ class HttpCms:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **self.headers, **parts.pop("headers", {})}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        wait = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         try:
             with (
-                httpx.Client(timeout=wait, follow_redirects=False, trust_env=False) as client,
+                httpx.Client(
+                    timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS), follow_redirects=False, trust_env=False
+                ) as client,
                 client.stream(method, self.url.rstrip("/") + path, headers=headers, **parts) as answer,
             ):
                 return self._judged(answer, read(answer))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, ssl.SSLError) as trouble:
-            raise CmsUnavailable(f"the CMS at {self.url} cannot be reached: {trouble}", everyone=True) from trouble
+            what = "certificate is not valid" if "CERTIFICATE_VERIFY_FAILED" in str(trouble) else f"at {self.url} cannot be reached"
+            raise CmsUnavailable(f"CMS {what}: {trouble}", everyone=True) from trouble
         except (httpx.HTTPError, httpx.InvalidURL) as trouble:
             raise CmsUnclear(f"the CMS's answer was lost: {trouble or type(trouble).__name__}") from trouble
 
@@ -258,9 +263,6 @@ def usable_id(value: Any) -> str:
 
 def fill(template: str, facts: Mapping[str, str]) -> str:
     """The template with its facts put in, once: braces in a fact are only text."""
-    for name in facts:
-        if template == f"{{{name}}}":
-            return facts[name]
     return "".join(facts.get(piece[1:-1], piece) if piece.startswith("{") else piece for piece in split_braces(template))
 
 
@@ -291,7 +293,7 @@ def readable(content: bytes) -> str:
 
 def retry_after(value: str, *, now: datetime) -> float | None:
     """Seconds to wait as the header asks, at most an hour; None where it asks nothing sensible."""
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return min(float(value), LONGEST_RETRY_AFTER)
     try:
         seconds = (parsedate_to_datetime(value) - now).total_seconds()

@@ -10,7 +10,6 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
-from email.utils import parseaddr
 from urllib.parse import unquote, urlsplit
 
 from messaging.mime import ascii_mailbox
@@ -92,6 +91,22 @@ class Dialogue(smtplib.SMTP):
     deadline_seconds: float = COMMAND_SECONDS
     unread: bytes = b""
 
+    def putcmd(self, cmd: str, args: str = "") -> None:
+        self.check_turn()
+        super().putcmd(cmd, args)
+
+    def check_turn(self) -> None:
+        """Raises SMTPServerDisconnected where the server spoke unasked: its words would be taken for the answer to our next."""
+        if self.sock is None:
+            return
+        self.sock.settimeout(0)
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
+            self.unread += self.sock.recv(4_096)
+            raise smtplib.SMTPServerDisconnected(
+                f"it spoke out of turn: {words(self.unread)}" if self.unread else "it closed the connection"
+            )
+        self.sock.settimeout(COMMAND_SECONDS)
+
     def getreply(self) -> tuple[int, bytes]:
         ends_at = time.monotonic() + self.deadline_seconds
         lines: list[bytes] = []
@@ -99,9 +114,9 @@ class Dialogue(smtplib.SMTP):
             line = self._line(ends_at)
             lines.append(line[4:].strip())
             if line[3:4] != b"-":
-                break
-        code = line[:3]
-        return (int(code) if len(code) == 3 and code.isdigit() else -1), b"\n".join(lines)
+                code = line[:3] if line[3:4] in (b" ", b"\r", b"") else b""
+                return (int(code) if len(code) == 3 and code.isdigit() else -1), b"\n".join(lines)
+        raise smtplib.SMTPServerDisconnected("the server's reply has no end")
 
     def _line(self, ends_at: float) -> bytes:
         buffer = self.unread
@@ -141,10 +156,17 @@ class Connection:
             raise
         except smtplib.SMTPAuthenticationError as refusal:
             smtp.close()
-            raise AccountRefused(f"{self.server.name} refused our login: {refusal.smtp_code} {refusal.smtp_error!r}") from refusal
+            kind = AccountRefused if refusal.smtp_code >= 500 else MailUnavailable
+            text = words(refusal.smtp_error) if isinstance(refusal.smtp_error, bytes) else refusal.smtp_error
+            raise kind(f"{self.server.name} refused our login: {refusal.smtp_code} {text}") from refusal
+        except ssl.SSLCertVerificationError as trouble:
+            smtp.close()
+            raise AccountRefused(f"the certificate of {self.server.name} ({self.server.host}) is not valid: {trouble}") from trouble
         except (smtplib.SMTPException, OSError, UnicodeError) as trouble:
             smtp.close()
-            raise MailUnavailable(f"{self.server.name} ({self.server.host}:{self.server.port}) cannot be used: {trouble}") from trouble
+            raise MailUnavailable(
+                f"{self.server.name} ({self.server.host}:{self.server.port}) cannot be used: {str(trouble)[:KEPT]}"
+            ) from trouble
         self._smtp = smtp
 
     def _greet(self, smtp: Dialogue) -> None:
@@ -174,8 +196,8 @@ class Connection:
         self._check(smtp, recipient, size)
         smtp.deadline_seconds = COMMAND_SECONDS
         try:
-            self._expect(smtp.mail(ascii_mailbox(parseaddr(sender)[1])), {250}, at_sender=True)
-            self._expect(smtp.rcpt(ascii_mailbox(recipient)), {250, 251, 252})
+            self._expect(smtp.docmd("MAIL", f"FROM:<{ascii_mailbox(sender)}>"), {250}, at_sender=True)
+            self._expect(smtp.docmd("RCPT", f"TO:<{ascii_mailbox(recipient)}>"), {250, 251, 252})
             smtp.deadline_seconds = DATA_SECONDS
             self._expect(smtp.docmd("DATA"), {354})
         except (smtplib.SMTPException, OSError) as trouble:
@@ -188,8 +210,8 @@ class Connection:
             raise MailRefused(552, f"the mail has {size:,} bytes, the server accepts {int(limit):,}")
         try:
             ascii_mailbox(recipient)
-        except UnicodeError:
-            raise MailRefused(553, f"the server cannot take the address {recipient}: its part before the @ is not ASCII") from None
+        except UnicodeError as trouble:
+            raise MailRefused(553, str(trouble)) from None
 
     def _expect(self, answer: tuple[int, bytes], wanted: set[int], *, at_sender: bool = False) -> None:
         code, text = answer
@@ -202,8 +224,13 @@ class Connection:
         raise MailRefused(code, words(text), at_sender=at_sender)
 
     def transmit(self, body: bytes) -> Reply:
-        """Hand over the body; returns the server's yes. Raises MailRefused for its no, MailUnclear for anything else."""
+        """Hand over the body; returns the yes. Its no is MailRefused; silence is MailUnavailable before the first byte, then MailUnclear."""
         smtp = self._speaking()
+        try:
+            smtp.check_turn()
+        except (smtplib.SMTPException, OSError) as trouble:
+            self.close()
+            raise MailUnavailable(f"{self.server.name} broke off before the body: {trouble}") from trouble
         try:
             assert smtp.sock is not None
             smtp.sock.settimeout(BODY_SECONDS)

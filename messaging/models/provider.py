@@ -11,8 +11,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 TAKE_A_TURN = """
-    UPDATE messaging_provider SET next_turn_at = greatest(next_turn_at, clock_timestamp()) + make_interval(secs => %(gap)s) WHERE id = %(id)s
-    RETURNING extract(epoch FROM next_turn_at - make_interval(secs => %(gap)s) - clock_timestamp())
+    UPDATE messaging_provider SET next_turn_at = greatest(next_turn_at, clock_timestamp()) + make_interval(secs => %(gap)s)
+    WHERE id = %(id)s RETURNING extract(epoch FROM next_turn_at - make_interval(secs => %(gap)s) - clock_timestamp())
 """
 
 

@@ -1,0 +1,132 @@
+"""The forms of a case: what people type is read by the same functions as what files bring."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from messaging import text_input
+from messaging.models import Acknowledgment, Case
+from messaging.models.case import UNKNOWN_INJURY_YEAR
+from portal import wiring
+
+CLEANERS = {  # field: how it is read, its label, its limit, whether it must be there
+    "pid": (text_input.digits, "PID", 20, False),
+    "pv": (text_input.digits, "PV", 20, True),
+    "patient_name": (text_input.one_line, "Patient name", 200, True),
+    "firm": (text_input.one_line, "Law firm", 200, True),
+    "attorney_name": (text_input.one_line, "Attorney name", 200, False),
+    "attorney_phone": (text_input.one_line, "Attorney phone", 40, False),
+    "status_note": (text_input.one_line, "Status in the file's own words", 200, False),
+}
+
+
+class CaseForm(forms.ModelForm):
+    """A case as it was when the page was opened: somebody else's change meanwhile is never overwritten unseen."""
+
+    pid = forms.CharField(
+        label="PID: the case's number in the CMS",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
+        help_text="Digits only. Without it the CMS notes of this case wait.",
+    )
+    pv = forms.CharField(
+        label="PV: the imaging practice's own file number",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
+        help_text="Digits only. Never the same number as the PID.",
+    )
+    attorney_email = forms.CharField(label="Attorney e-mail", required=False, widget=UnfoldAdminTextInputWidget)
+    seen_at = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        model = Case
+        fields = [
+            *["pid", "pv", "status", "status_note", "patient_name", "injured_on", "firm"],
+            *["attorney_name", "attorney_email", "attorney_phone", "balance", "last_sent_on", "last_reply_on"],
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "seen_at" in self.fields:
+            self.fields["seen_at"].initial = self.instance.updated_at.isoformat() if self.instance.pk else ""
+        for name, (_, label, _, required) in CLEANERS.items():
+            if name in self.fields:
+                self.fields[name].required = required
+                self.fields[name].error_messages["required"] = f"{label} is required."
+                self.fields[name].validators = []  # the cleaners' sentences say more
+
+    def clean_attorney_email(self) -> str:
+        try:
+            return text_input.email_address(self.cleaned_data["attorney_email"], field="Attorney e-mail", required=False)
+        except text_input.TextRefused as refusal:
+            raise forms.ValidationError(refusal.sentence) from None
+
+    def clean_injured_on(self) -> Any:
+        day = self.cleaned_data["injured_on"]
+        if day and day.year == UNKNOWN_INJURY_YEAR:
+            return None
+        return not_to_come(day)
+
+    def clean_last_sent_on(self) -> Any:
+        return not_to_come(self.cleaned_data["last_sent_on"])
+
+    def clean_last_reply_on(self) -> Any:
+        return not_to_come(self.cleaned_data["last_reply_on"])
+
+    def clean_balance(self) -> Any:
+        balance = self.cleaned_data["balance"]
+        if balance is not None and balance < 0:
+            raise forms.ValidationError(f"Balance must be 0 or more; got {balance}.")
+        return balance
+
+    def clean(self) -> dict[str, Any]:
+        answers = super().clean() or {}
+        for name, (read, label, limit, required) in CLEANERS.items():
+            if name in answers:
+                try:
+                    answers[name] = read(answers[name], field=label, limit=limit, required=required)  # type: ignore[operator]
+                except text_input.TextRefused as refusal:
+                    self.add_error(name, refusal.sentence)
+        self.refuse_mixed_up_numbers(answers)
+        self.refuse_overwriting(answers)
+        return answers
+
+    def refuse_mixed_up_numbers(self, answers: dict[str, Any]) -> None:
+        pid, pv = answers.get("pid"), answers.get("pv")
+        if pid and pid == pv:
+            self.add_error("pid", f"PID and PV are both {pid}. They are different numbers, so one of them is in the wrong place.")
+            return
+        others = Case.objects.exclude(pk=self.instance.pk)
+        if pid and (other := others.filter(pid=pid).first()):
+            self.add_error("pid", f"PID {pid} is already the number of {other}.")
+        if pv and (other := others.filter(pv=pv).first()):
+            self.add_error("pv", f"PV {pv} is already the number of {other}.")
+
+    def refuse_overwriting(self, answers: dict[str, Any]) -> None:
+        if not self.instance.pk or not answers.get("seen_at"):
+            return
+        stored = Case.objects.select_for_update().values_list("updated_at", flat=True).get(pk=self.instance.pk)
+        if stored.isoformat() != answers["seen_at"]:
+            raise forms.ValidationError("Somebody else changed this case while you had it open. Reload the page and enter your change again.")
+
+
+class AcknowledgmentForm(forms.ModelForm):
+    class Meta:
+        model = Acknowledgment
+        fields = ["reason", "notes", "review_on"]
+        widgets = {"notes": UnfoldAdminTextareaWidget(attrs={"rows": 1})}
+
+    def clean_review_on(self) -> Any:
+        day = self.cleaned_data["review_on"]
+        if day and "review_on" in self.changed_data and day <= wiring.today():
+            raise forms.ValidationError(f"{day} has come already: choose a later day, or leave it empty to let the case sleep until woken.")
+        return day
+
+
+def not_to_come(day: Any) -> Any:
+    if day and day > wiring.today():
+        raise forms.ValidationError(f"{day} is in the future.")
+    if day and day < text_input.EARLIEST:
+        raise forms.ValidationError(f"{day} is before {text_input.EARLIEST}.")
+    return day

@@ -1,0 +1,188 @@
+"""The desk of messages: what we owe, tried, sent and proved, and the decisions that only a person can take."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter, RangeDateFilter
+from unfold.decorators import display
+
+from messaging.models import Case, EmailTemplate, Message, Mode, Status
+from portal.admin import cells, timeline
+from portal.admin.message_acts import ACTS
+from portal.admin.previews import framed
+from portal.admin.records import ReadOnly, buttons
+
+GROUPS: dict[str, tuple[str, list[Status]]] = {
+    "needs_a_person": ("Needs a person", [Status.IN_DOUBT, Status.FAILED, Status.HELD]),
+    "waiting": ("Waiting", [Status.QUEUED, Status.CLAIMED, Status.TRANSMITTING]),
+    "sent": ("Sent", [Status.SENT]),
+    "failed": ("Failed", [Status.FAILED]),
+    "in_doubt": ("In doubt", [Status.IN_DOUBT]),
+    "held": ("Held", [Status.HELD]),
+    "cancelled": ("Cancelled", [Status.CANCELLED]),
+}
+MOST_CASES_FOUND = 200  # cases whose messages one search may show
+LONGEST_SEARCH = 200  # characters
+
+
+class StateFilter(DropdownFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, title) for name, (title, _) in GROUPS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if not self.value():
+            return queryset
+        if self.value() not in GROUPS:
+            raise IncorrectLookupParameters(f"no state {self.value()!r}")
+        return queryset.filter(status__in=GROUPS[self.value()][1])
+
+
+class ModeFilter(DropdownFilter):
+    title = "mode"
+    parameter_name = "mode"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(Mode.TEST.value, "Test"), (Mode.PRODUCTION.value, "Production")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if not self.value():
+            return queryset
+        if self.value() not in Mode.values:
+            raise IncorrectLookupParameters(f"no mode {self.value()!r}")
+        return queryset.filter(is_test=self.value() == Mode.TEST)
+
+
+class KindFilter(DropdownFilter):
+    """The kinds that templates have. Asking a large table of messages for its kinds would read all of it."""
+
+    title = "e-mail type"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        kinds = {*EmailTemplate.objects.order_by().values_list("kind", flat=True), *request.GET.getlist("kind")}
+        return [(kind, kind.replace("_", " ")) for kind in sorted(kinds)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+@admin.register(Message)
+class MessageDesk(ReadOnly):
+    acts = ACTS
+    change_form_template = "admin/message.html"
+    list_display = ["state", "mail", "to", "trouble", "helps", "next", "tried"]
+    list_display_links = ["mail"]
+    list_filter = [StateFilter, ModeFilter, KindFilter, ("session", AutocompleteSelectFilter), ("created_at", RangeDateFilter)]
+    list_filter_submit = True
+    list_select_related = ["case", "session"]
+    list_defer = ["text", "html", "headers"]
+    ordering = ["-pk"]
+    sortable_by = []
+    search_fields = ["key"]  # what is searched, and how, is said below
+    search_help_text = "Address, PID, PV, number, key or Message-ID"
+
+    @display(description="state")
+    def state(self, message: Message) -> SafeString:
+        return cells.together(cells.status_badge(message), cells.test_badge(message.is_test))
+
+    @display(description="e-mail")
+    def mail(self, message: Message) -> SafeString:
+        subject = message.subject.removeprefix(f"[TEST for {message.intended_for}] ")
+        session = message.session.name if message.session else ""
+        return cells.two_lines(cells.words(subject), cells.words(" · ".join(filter(None, [message.kind.replace("_", " "), session]))))
+
+    @display(description="recipient")
+    def to(self, message: Message) -> SafeString:
+        case = message.case
+        about = cells.link(case, f"{case.patient_name}, {case.firm}") if case else ""
+        return cells.two_lines(message.intended_for, about)
+
+    @display(description="what went wrong")
+    def trouble(self, message: Message) -> SafeString:
+        return cells.words(message.reason or message.error, tone="bad" if message.status in (Status.FAILED, Status.IN_DOUBT) else "")
+
+    @display(description="what helps")
+    def helps(self, message: Message) -> SafeString:
+        """Buttons where a person is needed, or where the next try could be sooner; none on mail that is simply in its turn."""
+        return cells.NOTHING if message.status == Status.QUEUED and not message.error else buttons(self, message)
+
+    @display(description="sent / next try")
+    def next(self, message: Message) -> SafeString:
+        at = {Status.SENT: message.sent_at, Status.QUEUED: message.due_at, Status.IN_DOUBT: message.doubt_since}.get(Status(message.status))
+        word = {Status.SENT: "sent", Status.QUEUED: "next try", Status.IN_DOUBT: "in doubt since"}.get(Status(message.status), "")
+        return cells.two_lines(cells.when(at), word)
+
+    @display(description="tries")
+    def tried(self, message: Message) -> SafeString:
+        more = f"round {message.round}" if message.round > 1 else ""
+        spent = f"{message.attempts} of {message.max_attempts}"
+        return cells.two_lines(spent, ", ".join(filter(None, [more, message.provider])))
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """By what an index finds at once: a number, a key, a Message-ID, or the beginning of an address."""
+        term = search_term.strip()[:LONGEST_SEARCH]
+        return (queryset.filter(self.found(term)) if term else queryset), False
+
+    def found(self, term: str) -> Q:
+        bare = term.strip("<>")
+        found = Q(key=term) | Q(message_id=f"<{bare}>")
+        if term.isascii() and term.isdecimal():
+            if len(term) < 19:
+                found |= Q(pk=int(term))
+            return found | Q(case__in=some_cases(Q(pid=term) | Q(pv=term)))
+        found |= Q(pk__in=Message.objects.alias(low=Lower("recipient")).filter(low__startswith=term.lower()).values("pk"))
+        return found | Q(case__in=some_cases(Q(attorney_email__istartswith=term)))
+
+    def known_as(self, row: Any) -> str:
+        return f"{row.subject} – to {row.intended_for}"
+
+    def facts(self, message: Message) -> list[tuple[str, Any]]:
+        version = message.template_version
+        return [
+            ("State", cells.together(cells.status_badge(message), cells.test_badge(message.is_test))),
+            ("To", cells.two_lines(message.intended_for, f"a test: really to {message.recipient}" if message.is_test else "")),
+            ("From", message.sender),
+            ("Case", cells.link(message.case)),
+            ("Session", cells.link(message.session)),
+            ("Template", cells.link(version) if version else cells.NOTHING),
+            ("E-mail type", message.email_type),
+            ("Tries", f"{message.attempts} of {message.max_attempts} in round {message.round}; {message.tries} in all"),
+            ("Next try", cells.when(message.due_at) if message.status == Status.QUEUED else cells.NOTHING),
+            ("Sent", cells.when(message.sent_at)),
+            ("Provider", f"{message.provider} {message.remote_id}".strip() or cells.NOTHING),
+            ("CMS note", cells.link(getattr(message, "note", None), getattr(getattr(message, "note", None), "get_status_display", str)())),
+            ("Message-ID", message.message_id),
+            ("Key", message.key),
+        ]
+
+    def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        frame = reverse("admin:messaging_message_body", args=[row.pk]) if row.html else ""
+        mail = {"frame": frame, "headers": row.headers.items(), "title": row.subject}
+        return super().page(request, row) | mail | {"story": timeline.story(row), "what_next": timeline.what_next(row)}
+
+    def get_urls(self) -> list[URLPattern]:
+        body = self.admin_site.admin_view(self.body_view)
+        return [path("<int:message_id>/body/", body, name="messaging_message_body"), *super().get_urls()]
+
+    def body_view(self, request: HttpRequest, message_id: int) -> HttpResponse:
+        """The HTML of a mail, for the frame on its page: it runs nothing and fetches nothing."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        html = Message.objects.filter(pk=message_id).values_list("html", flat=True).first()
+        if html is None:
+            raise Http404(f"there is no message {message_id}")
+        return framed(html)
+
+
+def some_cases(condition: Q) -> list[int]:
+    return list(Case.objects.filter(condition).values_list("pk", flat=True)[:MOST_CASES_FOUND])

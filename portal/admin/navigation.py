@@ -1,0 +1,84 @@
+"""The menu at the side: the work first, then the machine room. Nobody sees what they may not open."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from messaging.models import CmsNote, Message, Status
+
+MOST_COUNTED = 1_000
+SUPERUSER = "a superuser only"
+
+Entry = tuple[str, str, str, str]  # title, icon, view, permission
+
+START: list[Entry] = [
+    ("Dashboard", "dashboard", "admin:index", ""),
+    ("Bulk send", "campaign", "bulk_send:choose", "messaging.send_message"),
+]
+WORK: list[Entry] = [
+    ("Messages", "mail", "admin:messaging_message_changelist", "messaging.view_message"),
+    ("CMS notes", "sticky_note_2", "admin:messaging_cmsnote_changelist", "messaging.view_cmsnote"),
+    ("Cases", "folder_shared", "admin:messaging_case_changelist", "messaging.view_case"),
+    ("Sessions", "view_list", "admin:messaging_messagesession_changelist", "messaging.view_messagesession"),
+    ("Templates", "edit_document", "admin:messaging_emailtemplate_changelist", "messaging.view_emailtemplate"),
+    ("Suppressions", "block", "admin:messaging_suppression_changelist", "messaging.view_suppression"),
+]
+MACHINE_ROOM: list[Entry] = [
+    ("Errors", "error", "admin:messaging_errorgroup_changelist", "messaging.view_errorgroup"),
+    ("Events", "notifications", "admin:messaging_systemevent_changelist", "messaging.view_systemevent"),
+    ("Providers", "dns", "admin:messaging_provider_changelist", "messaging.view_provider"),
+    ("Staff", "group", "admin:auth_user_changelist", "auth.view_user"),
+    ("Roles", "badge", "admin:auth_group_changelist", "auth.view_group"),
+    ("Who did what", "history", "admin:admin_logentry_changelist", SUPERUSER),
+    ("Logins refused", "lock", "admin:axes_accessattempt_changelist", SUPERUSER),
+]
+
+
+def sections(request: HttpRequest) -> list[dict[str, Any]]:
+    """The menu for this person, with the figures of what waits for one."""
+    return [
+        {"title": "", "items": items(START, request)},
+        {"title": "Work", "separator": True, "items": items(WORK, request)},
+        {"title": "Machine room", "separator": True, "items": items(MACHINE_ROOM, request)},
+    ]
+
+
+def items(entries: list[Entry], request: HttpRequest) -> list[dict[str, Any]]:
+    shown = []
+    for title, icon, view, permission in entries:
+        if may(request.user, permission) and (link := address(view)):
+            badge = figure(WAITING[title]()) if title in WAITING else ""
+            shown.append({"title": title, "icon": icon, "link": link} | ({"badge": badge} if badge else {}))
+    return shown
+
+
+def may(user: Any, permission: str) -> bool:
+    if permission == SUPERUSER:
+        return bool(user.is_active and user.is_superuser)
+    return not permission or user.has_perm(permission)
+
+
+def address(view: str) -> str:
+    try:
+        return reverse(view)
+    except NoReverseMatch:  # a page that this deployment leaves out
+        return ""
+
+
+def messages_that_need_a_person() -> QuerySet:
+    return Message.objects.filter(status__in=[Status.IN_DOUBT, Status.FAILED, Status.HELD])
+
+
+def notes_that_need_a_person() -> QuerySet:
+    return CmsNote.objects.pending().filter(~Q(attention="") | Q(message__case__pid=""))
+
+
+def figure(waiting: QuerySet) -> str:
+    count = waiting.order_by().values("pk")[: MOST_COUNTED + 1].count()
+    return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
+
+
+WAITING: dict[str, Callable[[], QuerySet]] = {"Messages": messages_that_need_a_person, "CMS notes": notes_that_need_a_person}

@@ -1,0 +1,17 @@
+from importlib import import_module
+
+from django.apps import AppConfig
+from django.conf import settings
+
+from portal import embedded_postgres
+
+
+class PortalConfig(AppConfig):
+    name = "portal"
+    verbose_name = "Portal"
+
+    def ready(self) -> None:
+        """Whoever starts Django (a command, a worker, the tests) finds the database up."""
+        if settings.EMBEDDED_POSTGRES:
+            embedded_postgres.hold(settings.VAR_DIR / "postgres")
+        import_module("portal.checks")  # needs the models

@@ -1,0 +1,56 @@
+"""When everything runs, on one page. The rows of django-q2's scheduler are made from it and from nothing else."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django_q.models import Schedule
+
+CADENCE = {  # name: (task, the cluster it runs on, minutes between two runs)
+    "Send due messages": ("portal.tasks.send_due_messages", "mail", 1),
+    "Add CMS notes": ("portal.tasks.add_cms_notes", "mail", 1),
+    "Sweep up after vanished workers": ("portal.tasks.sweep", "short", 1),
+}
+
+
+@transaction.atomic
+def sync() -> dict[str, int]:
+    """The scheduler's table says exactly what this page says; returns how many rows were created, changed and removed."""
+    counts = {"created": 0, "changed": 0, "removed": 0}
+    kept = []
+    for name, (task, cluster, minutes) in CADENCE.items():
+        row, what = _put(name, facts(task=task, cluster=cluster, minutes=minutes))
+        kept.append(row.pk)
+        if what:
+            counts[what] += 1
+    counts["removed"] = Schedule.objects.exclude(pk__in=kept).delete()[0]
+    return counts
+
+
+def facts(*, task: str, cluster: str, minutes: int) -> dict[str, Any]:
+    """All that a row of the scheduler may say. Whatever else somebody wrote into it is put right."""
+    return {
+        "func": task,
+        "cluster": cluster,
+        "schedule_type": Schedule.MINUTES,
+        "minutes": minutes,
+        "repeats": -1,
+        "args": None,
+        "kwargs": None,
+        "hook": None,
+        "cron": None,
+        "intended_date_kwarg": "planned_for",
+    }
+
+
+def _put(name: str, wanted: dict[str, Any]) -> tuple[Schedule, str]:
+    row = Schedule.objects.select_for_update().filter(name=name).order_by("pk").first()
+    if row is None:
+        return Schedule.objects.create(name=name, next_run=timezone.now(), **wanted), "created"
+    if all(getattr(row, field) == value for field, value in wanted.items()) and row.next_run:
+        return row, ""
+    for field, value in wanted.items():
+        setattr(row, field, value)
+    row.next_run = row.next_run or timezone.now()
+    row.save()
+    return row, "changed"

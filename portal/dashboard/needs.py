@@ -1,0 +1,144 @@
+"""What needs a person, most pressing first: each figure with the list of its rows and the button that helps."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from messaging.models import CmsNote, Message, Provider
+from portal.dashboard import figures
+
+A_MOMENT = timedelta(minutes=1)
+CLUSTERS = [settings.Q_CLUSTER["name"], *settings.Q_CLUSTER["ALT_CLUSTERS"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """One figure. `act` is the list's own act, asked for on all its rows; without one, the button leads to the list."""
+
+    name: str
+    count: int
+    noun: str  # what it counts, after the number: "in doubt"
+    says: str
+    calm: str  # what is said when it is zero
+    button: str
+    href: str
+    act: str = ""
+    permission: str = ""
+    grave: bool = True
+
+    @property
+    def shown(self) -> str:
+        return f"{figures.CAP:,}+" if self.count > figures.CAP else f"{self.count:,}"
+
+
+def all_of_them() -> list[Need]:
+    return [*cluster(), *mails(), *providers(), *notes()]
+
+
+def mails() -> Iterable[Need]:
+    yield Need(
+        name="in_doubt",
+        count=figures.in_doubt(),
+        noun="in doubt",
+        says="The server may or may not have taken them. Nobody sends them again before you say so.",
+        calm="No mail in doubt",
+        button="Settle them",
+        href=rows_of(Message, state="in_doubt"),
+    )
+    yield Need(
+        name="failed",
+        count=figures.failed(),
+        noun="failed",
+        says="They were refused for good, or tried as often as allowed.",
+        calm="No mail failed",
+        button="Try again now",
+        href=rows_of(Message, state="failed"),
+        act="try_again_now",
+        permission="messaging.decide_message",
+    )
+    yield Need(
+        name="held",
+        count=figures.held(),
+        noun="held",
+        says="They wait until somebody puts them back in the queue.",
+        calm="No mail held",
+        button="Put back in the queue",
+        href=rows_of(Message, state="held"),
+        act="put_back",
+        grave=False,
+        permission="messaging.decide_message",
+    )
+
+
+def notes() -> Iterable[Need]:
+    oldest = figures.oldest_note_pending_at()
+    waiting = f"The oldest has waited {timesince(oldest, depth=1)}. " if oldest and timezone.now() - oldest > A_MOMENT else ""
+    yield Need(
+        name="notes_pending",
+        count=figures.notes_pending(),
+        noun="CMS notes pending",
+        says=f"{waiting}They are sent e-mails that the CMS does not know of yet.",
+        calm="All e-mails have CMS notes!",
+        button="Add notes now",
+        href=rows_of(CmsNote, state="pending"),
+        act="add_note_now",
+        permission="messaging.post_cmsnote",
+        grave=False,
+    )
+    yield Need(
+        name="notes_needing_pid",
+        count=figures.notes_needing_pid(),
+        noun="notes need a PID",
+        says="Their case has no number in the CMS. Enter it, and the note follows by itself.",
+        calm="No note needs a PID",
+        button="Enter the PIDs",
+        href=rows_of(CmsNote, state="needs_pid"),
+    )
+    yield Need(
+        name="notes_needing_attention",
+        count=figures.notes_needing_attention(),
+        noun="notes refused",
+        says="The CMS refused them for a reason that only a person can remove.",
+        calm="No note refused",
+        button="See what is wrong",
+        href=rows_of(CmsNote, state="needs_attention"),
+    )
+
+
+def providers() -> Iterable[Need]:
+    down = figures.providers_down()
+    yield Need(
+        name="providers_down",
+        count=len(down),
+        noun="server paused" if len(down) == 1 else "servers paused",
+        says=" ".join(f"{provider.name}: {provider.reason}" for provider in down)[:300],
+        calm="All servers answer",
+        button="Try it now" if len(down) == 1 else "Try them now",
+        href=rows_of(Provider, paused_until__isnull="False"),
+        act="try_now",
+        permission="messaging.change_provider",
+    )
+
+
+def cluster() -> Iterable[Need]:
+    silent = figures.silent_clusters(CLUSTERS, after=settings.CLUSTER_SILENT_AFTER)
+    heard = [f"{name}: {f'silent for {timesince(at, timezone.now(), depth=1)}' if at else 'never heard of'}" for name, at in silent.items()]
+    yield Need(
+        name="cluster_silent",
+        count=len(silent),
+        noun="background worker silent" if len(silent) == 1 else "background workers silent",
+        says=f"Nothing is sent by itself ({'; '.join(heard)}). Start it on the server: python manage.py run_cluster",
+        calm="Background work is running",
+        button="",
+        href=reverse("readyz"),
+    )
+
+
+def rows_of(model: type[Model], **parameters: str) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=parameters or None)

@@ -1,0 +1,122 @@
+"""The settings, read at the door and built into what the lower floors are told."""
+
+import json
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from messaging import delivery, notes
+from messaging.gateways.cms import CmsClient, HttpCms, ManualCms
+from messaging.gateways.mail import MailServer, from_url
+from messaging.models import Mode
+from messaging.outbox import Sender
+from messaging.retry import RetryPolicy
+from portal import shutdown
+
+MANUAL = "manual:"
+JSON_OPTIONS = ("headers", "body")
+
+
+class ModeRefused(ValueError):
+    """Production mail was asked for where this deployment sends test mail only."""
+
+
+def mode(asked: Mode | None = None) -> Mode:
+    """The mode that mail queued now gets: as asked, at most what MAIL_MODE allows, which is also the default."""
+    allowed = Mode(settings.MAIL_MODE)
+    if asked == Mode.PRODUCTION and allowed == Mode.TEST:
+        raise ModeRefused(
+            f"This portal is in test mode: every e-mail goes to {settings.TEST_RECIPIENT}. To write to customers, set MAIL_MODE=production."
+        )
+    return asked or allowed
+
+
+def sender(asked: Mode | None = None) -> Sender:
+    """How mail queued now leaves. Raises ModeRefused for production mail in a test deployment."""
+    return Sender(
+        address=settings.DEFAULT_FROM_EMAIL,
+        mode=mode(asked),
+        test_recipient=settings.TEST_RECIPIENT,
+        max_attempts=settings.MAIL_MAX_ATTEMPTS,
+    )
+
+
+def mail_servers() -> list[MailServer]:
+    """The servers in the order they are tried. A ValueError names the one whose address is not understood."""
+    servers = [from_url(settings.EMAIL_URL, name="primary")]
+    return servers + [from_url(url, name=f"backup-{number}") for number, url in enumerate(settings.EMAIL_BACKUP_URLS, start=1)]
+
+
+def cms_client() -> CmsClient:
+    """The case-management system of this deployment. A ValueError says what of its settings is not understood."""
+    if settings.CMS_URL == MANUAL:
+        return ManualCms()
+    scheme, _, rest = settings.CMS_URL.partition("://")
+    if scheme not in ("http", "https") or not rest:
+        raise ValueError(f"CMS_URL is http://…, https://… or {MANUAL}; got scheme {scheme[:20]!r}")
+    return HttpCms(url=settings.CMS_URL, token=settings.CMS_TOKEN, **cms_options())
+
+
+def cms_options() -> dict[str, Any]:
+    options: dict[str, Any] = dict(settings.CMS_OPTIONS)
+    for name in JSON_OPTIONS:
+        if name in options:
+            options[name] = _names(options[name], setting=f"CMS_{name.upper()}")
+    return options
+
+
+def retry_policy() -> RetryPolicy:
+    return RetryPolicy(max_tries=settings.MAIL_MAX_ATTEMPTS)
+
+
+def mail_terms(*, pause_seconds: float | None = None, stop: Callable[[], bool] = shutdown.told) -> delivery.Terms:
+    """How this deployment delivers; `pause_seconds` between two mails replaces the setting."""
+    return delivery.Terms(
+        servers=mail_servers(),
+        policy=retry_policy(),
+        lease=settings.MESSAGE_LEASE,
+        spool_dir=settings.SPOOL_DIR,
+        pause_seconds=settings.MAIL_PAUSE_SECONDS if pause_seconds is None else pause_seconds,
+        rate_per_second=settings.MAIL_RATE_PER_SECOND,
+        stop=stop,
+    )
+
+
+def note_terms(*, stop: Callable[[], bool] = shutdown.told) -> notes.Terms:
+    """How this deployment posts notes."""
+    return notes.Terms(
+        client=cms_client(),
+        lease=settings.NOTE_LEASE,
+        settle=timedelta(seconds=settings.CMS_SETTLE_SECONDS),
+        today=today(),
+        pause_seconds=settings.CMS_PAUSE_SECONDS,
+        stop=stop,
+    )
+
+
+def office(by: Any = None) -> dict[str, str]:
+    """Who signs a mail, by the names of `merge_fields.Sender`: the person `by`, or the office where nobody is known."""
+    return {
+        "name": (by.get_full_name() if by else "") or settings.OFFICE_NAME,
+        "office_name": settings.OFFICE_NAME,
+        "office_phone": settings.OFFICE_PHONE,
+        "office_address": settings.OFFICE_ADDRESS,
+    }
+
+
+def today() -> date:
+    """The office's date."""
+    return timezone.localdate()
+
+
+def _names(text: str, *, setting: str) -> dict[str, str]:
+    try:
+        told = json.loads(text)
+    except ValueError as trouble:
+        raise ValueError(f"{setting} is not JSON: {trouble}") from trouble
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise ValueError(f'{setting} is a JSON object of texts, such as {{"X-Office": "7"}}')
+    return told

@@ -1,0 +1,241 @@
+"""The lists and pages of the desk: who may open them, what odd addresses meet, and that large tables are read by their indexes."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLResolver, get_resolver
+
+from messaging.models import Case, Message, Status
+from portal.admin.records import BoundedPaginator
+from tests.portal.desk_rows import a_case, a_message, a_template, staff, superuser
+
+pytestmark = pytest.mark.django_db
+LISTS = [f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in admin.site._registry]
+OPEN_TO_ALL_STAFF = {"index", "login", "logout", "password_change", "password_change_done", "jsi18n", "search", "view_on_site", "autocomplete"}
+ODD = [
+    "?o=-1.99",
+    "?p=999999",
+    "?p=x",
+    "?e=1",
+    "?nonsense=1",
+    "?state=nonsense",
+    "?q=%25_%5C",
+    "?q=" + "a" * 10_000,
+    "?q=%00",
+    "?q=(a%2B)%2B%24",
+    "?pk__exact=99999999999999999999",
+    "?all=",
+    "?q=99999999999999999999",
+    "?_changelist_filters=x",
+]
+
+
+def test_every_page_of_the_desk_is_closed_to_staff_without_rights():
+    clerk = staff()
+    seen = []
+    for name, address in addresses():
+        if name in OPEN_TO_ALL_STAFF:
+            continue
+        status = clerk.get(address).status_code
+        assert status in (403, 405), f"{name}: GET {address} answered {status}"
+        seen.append(name)
+    assert {"messaging_message_changelist", "messaging_message_body", "messaging_message_act", "messaging_case_import"} <= set(seen)
+
+
+def test_every_page_of_the_desk_asks_strangers_to_log_in():
+    for name, address in addresses():
+        if name not in {"login", "logout"}:
+            assert Client().get(address).status_code in (302, 405), name
+
+
+def addresses():
+    """Every address of the admin, with 1 for whatever it needs."""
+    (resolver,) = [each for each in get_resolver().url_patterns if isinstance(each, URLResolver) and each.app_name == "admin"]
+    yield from walk(resolver, "/admin/")
+
+
+def walk(resolver, prefix):
+    for each in resolver.url_patterns:
+        if isinstance(each, URLResolver):
+            yield from walk(each, prefix + str(each.pattern))
+        elif each.name and "." not in str(each.pattern) and "(" not in str(each.pattern):
+            path = str(each.pattern).replace("<path:object_id>", "1").replace("<int:message_id>", "1").replace("<id>", "1")
+            path = path.replace("<slug:act_name>", "give_up").replace("<int:content_type_id>", "1")
+            yield each.name, prefix + path
+
+
+@pytest.mark.parametrize("address", LISTS)
+def test_an_odd_address_is_answered_in_words_never_with_an_error(address):
+    boss = superuser()
+
+    assert {odd: boss.get(address + odd, follow=True).status_code for odd in ODD} == dict.fromkeys(ODD, 200)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/auth/user/?password__startswith=p",
+        "/admin/messaging/message/?queued_by__password__startswith=p",
+        "/admin/messaging/case/?acknowledgments__acknowledged_by__password__startswith=p",
+    ],
+)
+def test_nobody_looks_into_passwords_through_a_filter(address):
+    assert superuser().get(address).status_code in (302, 400)
+
+
+@pytest.mark.parametrize("address", ["/admin/messaging/message/?session__id__exact=1", "/admin/messaging/message/?status__exact=failed"])
+def test_the_links_of_other_pages_into_the_list_are_allowed(address):
+    assert superuser().get(address).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["abc", "-1", "99999999999999999999", "1%00", "1' OR 1=1"])
+def test_a_record_that_does_not_exist_is_told_so(key):
+    boss = superuser()
+
+    assert boss.get(f"/admin/messaging/message/{key}/change/", follow=True).status_code in (200, 404)
+    assert boss.get(f"/admin/messaging/message/{key}/act/give_up/").status_code in (302, 404)
+
+
+def test_a_selection_of_nonsense_changes_nothing():
+    boss = superuser()
+    for key in ("abc", "99999999999999999999", "-1", "1\x00"):
+        chosen = {"action": "give_up", "index": "0", "_selected_action": [key], "confirmed": "yes", "reason": "x"}
+        assert boss.post("/admin/messaging/message/", chosen, follow=True).status_code == 200
+
+
+STATES = [("needs_a_person", {"failed", "in_doubt", "held"}), ("waiting", {"queued"}), ("sent", {"sent"}), ("failed", {"failed"})]
+STATES += [("in_doubt", {"in_doubt"}), ("held", {"held"}), ("cancelled", {"cancelled"}), ("", {*"failed in_doubt held queued sent cancelled".split()})]
+
+
+@pytest.mark.parametrize(("state", "expected"), STATES, ids=[state or "all" for state, _ in STATES])
+def test_the_filter_by_state_shows_exactly_its_messages(state, expected):
+    case = a_case()
+    for number, status in enumerate(["queued", "sent", "failed", "in_doubt", "held", "cancelled"]):
+        a_message(case, status, number=number)
+
+    response = superuser().get(f"/admin/messaging/message/?state={state}")
+
+    assert {message.status for message in response.context["cl"].result_list} == expected
+
+
+def test_messages_are_found_by_all_that_staff_have_at_hand():
+    message = a_message(a_case(), Status.SENT)
+    a_message(a_case(2, attorney_email="zoe@other.example", patient_name="Zoe"), Status.SENT, number=2)
+    boss = superuser()
+    for term in ("ada@", "ADA@BYRON", str(message.pk), message.key, message.message_id, message.message_id.strip("<>"), "400001", "900001"):
+        found = boss.get("/admin/messaging/message/", {"q": term}).context["cl"].result_list
+        assert [one.pk for one in found] == [message.pk], term
+
+
+NOTES = [("pending", 3), ("needs_pid", 1), ("needs_attention", 1), ("unknown", 0), ("processed", 1), ("", 4)]
+
+
+@pytest.mark.parametrize(("state", "count"), NOTES, ids=[state or "all" for state, _ in NOTES])
+def test_the_filter_of_notes_shows_exactly_its_notes(state, count):
+    plain, refused, _, done = (a_message(a_case(n, pid="" if n == 3 else f"4{n}"), Status.SENT, number=n).note for n in (1, 2, 3, 4))
+    assert plain.status == "pending"
+    type(refused).objects.filter(pk=refused.pk).update(attention="no such PID")
+    type(done).objects.filter(pk=done.pk).update(status="processed", remote_id="N-1", processed_at="2026-01-01T00:00Z")
+
+    response = superuser().get(f"/admin/messaging/cmsnote/?state={state}")
+
+    assert len(response.context["cl"].result_list) == count
+
+
+def test_the_lists_take_the_same_number_of_queries_for_few_rows_and_for_many():
+    a_template()
+    boss = superuser()
+    counts = []
+    for more in (2, 12):
+        for number in range(more):
+            case = a_case(more * 100 + number)
+            a_message(case, Status.SENT if number % 2 else Status.FAILED, number=more * 100 + number)
+        spent = []
+        for address in ("message", "cmsnote", "case", "messagesession", "emailtemplate", "systemevent"):
+            with CaptureQueriesContext(connection, ) as queries:
+                boss.get(f"/admin/messaging/{address}/")
+            spent.append(len(queries))
+        counts.append(spent)
+    assert counts[0] == counts[1]
+
+
+@pytest.fixture
+def many_messages():
+    """Enough rows for the planner to care which way it goes."""
+    case = a_case()
+    a_message(case, Status.FAILED)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO messaging_message (key, kind, lane, is_test, needs_note, sender, recipient, intended_for, subject, text, html, headers,"
+            " message_id, status, round, attempts, max_attempts, tries, claims, reason, error, provider, remote_id, sent_at)"
+            " SELECT 'k:'||n, 'follow_up', 9, false, false, 'o@p.example', 'r'||n||'@firm.example', 'r'||n||'@firm.example', 's', 't', '', '{}',"
+            " '<m'||n||'@p.example>', 'sent', 1, 1, 3, 1, 0, '', '', '', '', now() FROM generate_series(1, 30000) n"
+        )
+        cursor.execute("ANALYZE messaging_message")
+        cursor.execute("ANALYZE messaging_case")
+
+
+PLANS = [
+    ("?q=r123@firm", "message_recipient"),
+    ("?q=k:77", "one_message_per_key"),
+    ("?q=<m77@p.example>", "one_message_per_message_id"),
+    ("?q=400001", "messaging_message_case_id"),
+    ("?state=needs_a_person", "message_needs_a_person"),
+    ("", "messaging_message_pkey"),
+]
+
+
+@pytest.mark.parametrize(("query", "index"), PLANS, ids=[index for _, index in PLANS])
+def test_the_list_of_messages_is_read_by_an_index(many_messages, query, index):
+    rows = superuser().get(f"/admin/messaging/message/{query.replace('<', '%3C').replace('>', '%3E')}").context["cl"].queryset[:51]
+
+    plan = rows.explain()
+
+    assert index in plan, plan
+    assert "Seq Scan on messaging_message " not in plan, plan
+
+
+def test_a_long_list_is_counted_so_far_as_pages_are_worth_turning(monkeypatch):
+    monkeypatch.setattr("portal.admin.records.COUNTED_AT_MOST", 2)
+    for number in range(4):
+        a_case(number)
+
+    assert str(BoundedPaginator(Case.objects.order_by("pk"), 50).count) == "over 2"
+    assert BoundedPaginator(Case.objects.filter(pv="900001"), 50).count == 1
+
+
+def test_the_page_of_a_message_tells_its_story_in_order():
+    message = a_message(a_case(), Status.FAILED)
+    boss = superuser()
+    boss.post(f"/admin/messaging/message/{message.pk}/act/give_up/", {"confirmed": "yes", "reason": "the firm closed"})
+
+    page = boss.get(f"/admin/messaging/message/{message.pk}/change/")
+
+    titles = [moment.title for moment in page.context["story"]]
+    assert [title.split(",")[0].split(":")[0] for title in titles] == ["Queued for ada@byron.example", "Try 1", "Decided"]
+    assert "the firm closed" in page.content.decode()
+
+
+def test_a_record_takes_no_edits():
+    message = a_message(a_case(), Status.FAILED)
+
+    assert superuser().post(f"/admin/messaging/message/{message.pk}/change/", {"status": "sent"}).status_code == 403
+    assert Message.objects.get().status == Status.FAILED
+
+
+def test_the_html_of_a_mail_is_shown_in_a_box_that_runs_nothing():
+    message = a_message(a_case())
+
+    body = superuser().get(f"/admin/messaging/message/{message.pk}/body/")
+
+    assert body.content == b"<p>Dear <b>Ada</b></p>"
+    assert body["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    page = superuser_page(f"/admin/messaging/message/{message.pk}/change/")
+    assert f'<iframe class="mail-frame" sandbox="" src="/admin/messaging/message/{message.pk}/body/"' in page
+
+
+def superuser_page(address):
+    client = staff("messaging.view_message", name="reader")
+    return client.get(address).content.decode()

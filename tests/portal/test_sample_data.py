@@ -1,0 +1,112 @@
+"""The sample data keeps what it promises: invented, reserved, clean, and something in every category whatever the day."""
+
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from messaging import merge_fields, rendering, text_input
+from portal import sample_data
+
+TODAY = date(2026, 11, 22)
+ROWS = sample_data.case_rows(today=TODAY)
+HEADER = [
+    "CMS",
+    "PV",
+    "Status",
+    "Patient",
+    "DOI",
+    "Law Firm",
+    "Attorney",
+    "Attorney Email",
+    "Attorney Phone",
+    "Balance",
+    "Last Sent",
+    "Last Reply",
+]
+FULL_VALUES: dict[str, merge_fields.Value] = dict.fromkeys(merge_fields.FIELDS, "x") | {"balance": Decimal("1234.5")}
+
+
+def test_there_are_120_cases_of_15_firms_under_the_spreadsheets_header():
+    assert list(ROWS[0]) == HEADER
+    assert len(ROWS) == 120
+    assert len({row["Law Firm"] for row in ROWS}) == 15
+    assert len({row["Patient"] for row in ROWS}) == 120
+
+
+def test_every_cell_is_clean_and_reserved():
+    for row in ROWS:
+        assert text_input.digits(row["CMS"], field="CMS", required=False) == row["CMS"]
+        assert text_input.digits(row["PV"], field="PV") == row["PV"]
+        assert text_input.one_line(row["Patient"], field="Patient") == row["Patient"]
+        assert text_input.email_address(row["Attorney Email"], field="E-mail") == row["Attorney Email"]
+        assert row["Attorney Email"].endswith(".example")
+        assert row["Attorney Phone"][3:10] == "-555-01"
+        assert text_input.amount(row["Balance"], field="Balance", least=Decimal(1))
+        assert text_input.calendar_date(row["DOI"], field="DOI")
+
+
+def test_pid_and_pv_are_numbers_of_their_own():
+    pids = [row["CMS"] for row in ROWS if row["CMS"]]
+    pvs = [row["PV"] for row in ROWS]
+
+    assert (len(pids), len(pvs)) == (118, 120)
+    assert len({*pids, *pvs}) == 238
+
+
+def test_one_pid_begins_with_another_so_that_only_an_exact_match_tells_them_apart():
+    assert {"40112", "401123"} <= {row["CMS"] for row in ROWS}
+
+
+def days_since_contact(row):
+    days = [(TODAY - date.fromisoformat(row[column])).days for column in ("Last Sent", "Last Reply") if row[column]]
+    return min(days, default=None)
+
+
+def test_every_category_has_active_cases():
+    active = [row for row in ROWS if row["Status"] == "active"]
+    days = [days_since_contact(row) for row in active]
+    two_years_ago = (TODAY - timedelta(days=731)).isoformat()
+    size = Counter(
+        never=sum(one is None for one in days),
+        critical=sum(one is not None and one >= 90 for one in days),
+        high_priority=sum(one is not None and 60 <= one <= 89 for one in days),
+        needs_follow_up=sum(one is not None and 30 <= one <= 59 for one in days),
+        recently_sent=sum(one is not None and one < 30 for one in days),
+        no_response=sum(bool(row["Last Sent"]) and not row["Last Reply"] for row in active),
+        missing_doi=sum(row["DOI"].startswith("2099") for row in active),
+        old=sum(row["DOI"] < two_years_ago for row in active),
+        without_pid=sum(not row["CMS"] for row in active),
+    )
+
+    assert len(active) == 99
+    assert size["without_pid"] == 2
+    assert min(size.values()) >= 2, size
+    assert {30, 60, 90, None} <= set(days)
+    assert {row["Status"] for row in ROWS} == {"active", "settled", "litigation", "closed", "inactive"}
+
+
+@pytest.mark.parametrize("today", [date(2026, 11, 22), date(2031, 3, 1)])
+def test_no_date_lies_ahead_and_nothing_was_sent_before_the_injury(today):
+    for row in sample_data.case_rows(today=today):
+        contacts = [row[column] for column in ("Last Sent", "Last Reply") if row[column]]
+        injury = [] if row["DOI"].startswith("2099") else [row["DOI"]]
+        assert all(day <= today.isoformat() for day in contacts + injury)
+        assert all(injury[0] < day for day in contacts if injury)
+
+
+@pytest.mark.parametrize("template", sample_data.templates(), ids=lambda template: template.name)
+@pytest.mark.parametrize("gaps", [{}, {"attorney_name": "", "date_of_injury": None, "pid": ""}])
+def test_each_template_is_fit_and_needs_neither_attorney_nor_date_of_injury_nor_pid(template, gaps):
+    assert rendering.check(template.source, fields=merge_fields.FIELDS) == []
+
+    rendered = rendering.render(template.source, values={**FULL_VALUES, **gaps})
+
+    assert "$1,234.50" in rendered.text
+    assert "$1,234.50" in rendered.html
+    assert ("Dear Counsel," in rendered.text) == bool(gaps)
+
+
+def test_the_templates_are_of_three_kinds():
+    assert [template.kind for template in sample_data.templates()] == ["bulk_status_request", "follow_up", "general"]
