@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from django.db import DatabaseError, connection
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from messaging import journal, outcomes
 from messaging.answers import Answers
@@ -95,8 +95,9 @@ def claim(*, lease: timedelta, limit: int) -> list[Message]:
 
 
 def let_go(message: Message, *, to: Status = Status.QUEUED, **facts: Any) -> int:
-    """Give up our hold before anything has left; 0 if the message was not ours any more."""
-    return Message.objects.filter(pk=message.pk, lease=message.lease).move(to, lease=None, leased_until=None, **facts)
+    """Give up our hold before anything has left; 0 if the message was not ours any more. An orderly return is no sign of poison."""
+    claims = Greatest(F("claims") - 1, 0)
+    return Message.objects.filter(pk=message.pk, lease=message.lease).move(to, lease=None, leased_until=None, claims=claims, **facts)
 
 
 class Courier:

@@ -23,7 +23,15 @@ from portal.running import Children, KeepsEnding
 DEMO = "demo"  # the login's name, and its password
 ANSWERS_WITHIN_SECONDS = 60.0
 GLANCE_EVERY_SECONDS = 1.0
-WEB_SERVER = ("--worker-class=gthread", "--workers=2", "--threads=4", "--graceful-timeout=10", "--log-level=warning", "--no-control-socket")
+WEB_SERVER = (
+    "--worker-class=gthread",
+    "--workers=2",
+    "--threads=4",
+    "--preload",
+    "--graceful-timeout=10",
+    "--log-level=warning",
+    "--no-control-socket",
+)
 
 Say = Callable[[str], object]
 
@@ -87,13 +95,15 @@ def _fill_database(say: Say) -> str:
     cadence.sync()
     if not Case.objects.exists():
         call_command("load_sample_data")
-    login = _demo_login() if settings.EMBEDDED_POSTGRES else "your own (`manage.py createsuperuser` makes one)"
+    login = _login()
     connections.close_all()  # what follows is a long wait
     return login
 
 
-def _demo_login() -> str:
-    """A superuser that everybody knows: on a database that only this machine can reach, while DEBUG is on."""
+def _login() -> str:
+    """How to log in. Where only this machine reaches the database, there is a superuser that everybody knows."""
+    if not settings.EMBEDDED_POSTGRES:
+        return "your own (`manage.py createsuperuser` makes one)"
     user, is_new = get_user_model().objects.get_or_create(username=DEMO, defaults={"is_staff": True, "is_superuser": True})
     if is_new:
         user.set_password(DEMO)
@@ -103,11 +113,10 @@ def _demo_login() -> str:
 
 def _start(children: Children, *, port: int) -> None:
     """All three run. The last one started is the first to be stopped."""
-    manage = (sys.executable, settings.BASE_DIR / "manage.py")
     smtp, pages = map(str, sandbox_ports())
-    sandbox = (*manage, "sandbox", "--smtp-port", smtp, "--http-port", pages, "--folder", settings.VAR_DIR / "sandbox")
+    sandbox = (sys.executable, "-m", "portal.sandbox", "--smtp-port", smtp, "--http-port", pages, "--folder", settings.VAR_DIR / "sandbox")
     children.start("sandbox", sandbox, grace_seconds=5)
-    children.start("background work", (*manage, "run_cluster"), grace_seconds=130)
+    children.start("background work", (sys.executable, settings.BASE_DIR / "manage.py", "run_cluster"), grace_seconds=130)
     web = (sys.executable, "-m", "gunicorn", "portal.wsgi:application", "--bind", f"{LOOPBACK}:{port}", *WEB_SERVER)
     children.start("web server", web, grace_seconds=15)
 

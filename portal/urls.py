@@ -4,13 +4,14 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal import health
+from portal import health, proof
 from portal.dashboard import views as dashboard
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/live/", dashboard.live, name="dashboard_live"),
     path("admin/dashboard/chart/", dashboard.chart, name="dashboard_chart"),
+    path("admin/proof/", admin.site.admin_view(proof.proof), name="proof"),
     path("admin/bulk-send/", include("portal.bulk_send.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.live, name="healthz"),

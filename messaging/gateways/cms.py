@@ -5,6 +5,7 @@ Unclear: the note may have been added, so the CMS must be asked before anything 
 """
 
 import json
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -263,16 +264,7 @@ def usable_id(value: Any) -> str:
 
 def fill(template: str, facts: Mapping[str, str]) -> str:
     """The template with its facts put in, once: braces in a fact are only text."""
-    return "".join(facts.get(piece[1:-1], piece) if piece.startswith("{") else piece for piece in split_braces(template))
-
-
-def split_braces(template: str) -> list[str]:
-    pieces, rest = [], template
-    while "{" in rest and "}" in rest.partition("{")[2]:
-        before, _, after = rest.partition("{")
-        name, _, rest = after.partition("}")
-        pieces += [before, f"{{{name}}}"]
-    return [*pieces, rest]
+    return re.sub(r"\{(\w+)\}", lambda found: facts.get(found[1], found[0]), template)
 
 
 def shortened(text: str) -> str:

@@ -99,13 +99,13 @@ class Dialogue(smtplib.SMTP):
         """Raises SMTPServerDisconnected where the server spoke unasked: its words would be taken for the answer to our next."""
         if self.sock is None:
             return
-        self.sock.settimeout(0)
-        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
-            self.unread += self.sock.recv(4_096)
-            raise smtplib.SMTPServerDisconnected(
-                f"it spoke out of turn: {words(self.unread)}" if self.unread else "it closed the connection"
-            )
-        self.sock.settimeout(COMMAND_SECONDS)
+        try:
+            self.sock.settimeout(0)
+            self.unread = self.unread or self.sock.recv(4_096)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self.sock.settimeout(COMMAND_SECONDS)
+        else:
+            raise smtplib.SMTPServerDisconnected(f"it spoke out of turn: {words(self.unread)}" if self.unread else "it closed the connection")
 
     def getreply(self) -> tuple[int, bytes]:
         ends_at = time.monotonic() + self.deadline_seconds
@@ -224,7 +224,7 @@ class Connection:
         raise MailRefused(code, words(text), at_sender=at_sender)
 
     def transmit(self, body: bytes) -> Reply:
-        """Hand over the body; returns the yes. Its no is MailRefused; silence is MailUnavailable before the first byte, then MailUnclear."""
+        """Hand over the body; returns the yes. A no is MailRefused; silence is MailUnavailable before the first byte, then MailUnclear."""
         smtp = self._speaking()
         try:
             smtp.check_turn()

@@ -29,6 +29,9 @@ NUMBERS = {"Balance"}
 class CsvOrXlsx(Format):
     """What may be imported; which of the two it is, is read off the file itself."""
 
+    def __init__(self, encoding: str | None = None) -> None:
+        self.encoding = encoding
+
     def get_title(self) -> str:
         return "CSV or XLSX"
 
@@ -155,7 +158,9 @@ def texts(number: int, cells: Sequence[Any], written: Sequence[Any]) -> list[str
     """A row's cells as somebody would have typed them."""
     for place, (cell, source) in enumerate(zip(cells, written, strict=False), start=1):
         if cell.value is None and isinstance(source, str) and source.startswith("="):
-            raise SheetRefused(f"Row {number}, column {get_column_letter(place)} holds a formula without a value. Save the file in Excel again.")
+            raise SheetRefused(
+                f"Row {number}, column {get_column_letter(place)} holds a formula without a value. Save the file in Excel again."
+            )
     return [as_typed(cell.value) for cell in cells]
 
 

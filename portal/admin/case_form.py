@@ -108,7 +108,9 @@ class CaseForm(forms.ModelForm):
             return
         stored = Case.objects.select_for_update().values_list("updated_at", flat=True).get(pk=self.instance.pk)
         if stored.isoformat() != answers["seen_at"]:
-            raise forms.ValidationError("Somebody else changed this case while you had it open. Reload the page and enter your change again.")
+            raise forms.ValidationError(
+                "Somebody else changed this case while you had it open. Reload the page and enter your change again."
+            )
 
 
 class AcknowledgmentForm(forms.ModelForm):

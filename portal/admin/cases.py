@@ -173,7 +173,12 @@ class CaseDesk(CaseImport, Desk):
                 "CMS notes",
                 ["Owed since", "State", "Note", "What went wrong"],
                 [
-                    [cells.when(one.created_at), cells.note_badge(one), cells.link(one, one.remote_id or "open"), one.attention or one.error]
+                    [
+                        cells.when(one.created_at),
+                        cells.note_badge(one),
+                        cells.link(one, one.remote_id or "open"),
+                        one.attention or one.error,
+                    ]
                     for one in notes
                 ],
                 empty="No sent mail owes this case a note.",

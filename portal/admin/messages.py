@@ -131,7 +131,7 @@ class MessageDesk(ReadOnly):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """By what an index finds at once: a number, a key, a Message-ID, or the beginning of an address."""
         term = search_term.strip()[:LONGEST_SEARCH]
-        return (queryset.filter(self.found(term)) if term else queryset), False
+        return (queryset.alias(low=Lower("recipient")).filter(self.found(term)) if term else queryset), False
 
     def found(self, term: str) -> Q:
         bare = term.strip("<>")
@@ -140,8 +140,7 @@ class MessageDesk(ReadOnly):
             if len(term) < 19:
                 found |= Q(pk=int(term))
             return found | Q(case__in=some_cases(Q(pid=term) | Q(pv=term)))
-        found |= Q(pk__in=Message.objects.alias(low=Lower("recipient")).filter(low__startswith=term.lower()).values("pk"))
-        return found | Q(case__in=some_cases(Q(attorney_email__istartswith=term)))
+        return found | Q(low__startswith=term.lower()) | Q(case__in=some_cases(Q(attorney_email__istartswith=term)))
 
     def known_as(self, row: Any) -> str:
         return f"{row.subject} – to {row.intended_for}"

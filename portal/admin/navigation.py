@@ -29,6 +29,7 @@ WORK: list[Entry] = [
 MACHINE_ROOM: list[Entry] = [
     ("Errors", "error", "admin:messaging_errorgroup_changelist", "messaging.view_errorgroup"),
     ("Events", "notifications", "admin:messaging_systemevent_changelist", "messaging.view_systemevent"),
+    ("Proof", "fact_check", "proof", "messaging.view_systemevent"),
     ("Providers", "dns", "admin:messaging_provider_changelist", "messaging.view_provider"),
     ("Staff", "group", "admin:auth_user_changelist", "auth.view_user"),
     ("Roles", "badge", "admin:auth_group_changelist", "auth.view_group"),

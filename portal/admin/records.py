@@ -122,8 +122,10 @@ class Desk(ModelAdmin):
 
     def act_view(self, request: HttpRequest, object_id: str, act_name: str) -> HttpResponse:
         """One row's act: GET asks, POST does it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         act = self.act_named(act_name)
-        if not act.is_allowed(request) or not self.has_view_permission(request):
+        if not act.is_allowed(request):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
         if row is None:

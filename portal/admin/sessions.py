@@ -69,7 +69,9 @@ class SessionDesk(ReadOnly):
 
     def tables(self, session: MessageSession) -> list[Table]:
         totals = session.totals()
-        states = [[cells.badge(str(s.label), cells.STATUS_TONES[s]), totals[s.value], filtered(session, s)] for s in Status if s.value in totals]
+        states = [
+            [cells.badge(str(s.label), cells.STATUS_TONES[s]), totals[s.value], filtered(session, s)] for s in Status if s.value in totals
+        ]
         left_out = [[skip.get("what", ""), skip.get("why", "")] for skip in session.skipped if isinstance(skip, dict)]
         return [
             Table("Totals", ["State", "Messages", ""], states, empty="No message was queued."),
@@ -84,7 +86,13 @@ def bar(totals: dict[str, int]) -> SafeString:
         return cells.NOTHING
     done = whole - sum(totals.get(status, 0) for status in OPEN)
     label = f"{done} of {whole} done, {totals.get(Status.SENT, 0)} sent"
-    return format_html('<div class="cell"><progress max="{}" value="{}" aria-label="{}"></progress><div class="quiet">{}</div></div>', whole, done, label, label)
+    return format_html(
+        '<div class="cell"><progress max="{}" value="{}" aria-label="{}"></progress><div class="quiet">{}</div></div>',
+        whole,
+        done,
+        label,
+        label,
+    )
 
 
 def filtered(session: MessageSession, status: Status) -> SafeString:

@@ -68,7 +68,9 @@ class TemplateForm(forms.ModelForm):
         current = self.instance.current
         if current and current.number != seen:
             by = current.created_by or "somebody"
-            raise forms.ValidationError(f"{by} saved version {current.number} while you had version {seen} open. Reload the page; copy your words first.")
+            raise forms.ValidationError(
+                f"{by} saved version {current.number} while you had version {seen} open. Reload the page; copy your words first."
+            )
 
     @property
     def has_new_words(self) -> bool:
@@ -83,5 +85,3 @@ def source_of(answers: dict[str, Any]) -> TemplateSource:
 
 def plain(text: str) -> str:
     return text.replace("\r\n", "\n")
-
-

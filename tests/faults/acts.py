@@ -27,7 +27,7 @@ SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODU
 SOON = RetryPolicy(first_wait=timedelta(milliseconds=100), factor=1)
 SHORT = timedelta(seconds=1)
 DRAIN_SECONDS = 60.0
-parent = os.getppid()
+zygote = os.getpid()
 told_to_stop = False
 
 
@@ -139,7 +139,7 @@ def run_task(name: str, environment: dict[str, Any], arguments: dict[str, Any]) 
 
 
 def stopped() -> bool:
-    return told_to_stop or os.getppid() != parent  # a test that died must not leave workers behind
+    return told_to_stop or os.getppid() != zygote  # a test that died must not leave workers behind
 
 
 def get_ready(*, fault: str = "", marks: str = "") -> None:

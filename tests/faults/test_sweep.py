@@ -14,7 +14,7 @@ from tests.faults.lab import Lab
 LEASE_SECONDS, SETTLE_SECONDS = 0.7, 0.4
 PAST_THE_LEASE = 1.6  # seconds: past lease and settle time together
 DAY = ["queue", "send", "notes", "sweep"]
-RECIPIENTS = ["anna@client.example", "refuse-450x1+ben@client.example", "dora@client.example", "refuse-550+cleo@client.example"]
+RECIPIENTS = ["anna@client.example", "dora@client.example", "refuse-450x1+ben@client.example", "refuse-550+cleo@client.example"]
 FAULTS = {"kill": "kill", "raise": "raise", "sleep past the lease": f"sleep:{PAST_THE_LEASE}", "stop the database": "touch:mark"}
 
 BEFORE = {  # what a first worker left behind, without which the point has nothing to do

@@ -49,7 +49,9 @@ def bring(message: Message, status: str) -> None:
         row.move(Status.CLAIMED, lease=lease, leased_until=Now() + timedelta(minutes=9), tries=1, attempts=1)
         if status != Status.FAILED:
             row.move(Status.TRANSMITTING)
-        Attempt.objects.create(message=message, number=1, round=1, token=lease, phase="rejected", reply_code=550, reply="no", ended_at=Now())
+        Attempt.objects.create(
+            message=message, number=1, round=1, token=lease, phase="rejected", reply_code=550, reply="no", ended_at=Now()
+        )
         facts: dict[str, Any] = {Status.SENT: {"sent_at": Now()}, Status.IN_DOUBT: {"doubt_since": Now()}}.get(Status(status), {})
         row.move(status, **ours, **facts)
     if status == Status.SENT:

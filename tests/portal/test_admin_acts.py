@@ -42,8 +42,12 @@ def a_row(model, act_name):
     if model is CmsNote:
         note = a_message(a_case(), Status.SENT).note
         if act_name == "add_again":
-            CmsNote.objects.filter(pk=note.pk).update(status=NoteStatus.POSTING, lease="00000000-0000-0000-0000-000000000001", leased_until="2020-01-01T00:00Z")
-            CmsNote.objects.filter(pk=note.pk).update(status=NoteStatus.UNKNOWN, lease=None, leased_until=None, unclear_since="2020-01-01T00:00Z")
+            CmsNote.objects.filter(pk=note.pk).update(
+                status=NoteStatus.POSTING, lease="00000000-0000-0000-0000-000000000001", leased_until="2020-01-01T00:00Z"
+            )
+            CmsNote.objects.filter(pk=note.pk).update(
+                status=NoteStatus.UNKNOWN, lease=None, leased_until=None, unclear_since="2020-01-01T00:00Z"
+            )
         return note
     if model is EmailTemplate:
         return a_template().template
@@ -109,13 +113,17 @@ def test_an_act_is_refused_to_staff_who_may_only_look_and_done_for_those_who_may
     assert refused.status_code == 403
     assert picture(model, row) == before
 
-    done = staff(look, "messaging.view_case", act.permission, name="doer").post(act_url(model, row, act.name), answers(act.name, case), follow=True)
+    done = staff(look, "messaging.view_case", act.permission, name="doer").post(
+        act_url(model, row, act.name), answers(act.name, case), follow=True
+    )
     assert done.status_code == 200
     assert act.done[0] in said(done)
     assert picture(model, row) != before
 
 
-@pytest.mark.parametrize(("model", "act"), [(m, a) for m, a in ACTS if a.in_bulk], ids=[n for n, (_, a) in zip(NAMES, ACTS, strict=True) if a.in_bulk])
+@pytest.mark.parametrize(
+    ("model", "act"), [(m, a) for m, a in ACTS if a.in_bulk], ids=[n for n, (_, a) in zip(NAMES, ACTS, strict=True) if a.in_bulk]
+)
 def test_a_bulk_act_is_refused_to_staff_who_may_only_look_and_asks_before_it_is_done(model, act):
     row = a_row(model, act.name)
     look = f"messaging.view_{model._meta.model_name}"

@@ -1,12 +1,13 @@
 """One run of one contestant: all its workers start at one signal, and it ends when the last of them says that nothing is left."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -108,9 +109,9 @@ class Worker:
     def __init__(self, command: list[str], environment: Mapping[str, str], log: IO[str]) -> None:
         self.log = log
         self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, process_group=0
         )
-        self.limit = threading.Timer(LONGEST_RUN_SECONDS, self.process.kill)
+        self.limit = threading.Timer(LONGEST_RUN_SECONDS, self.kill)
         self.limit.start()
 
     def __enter__(self) -> "Worker":
@@ -119,7 +120,12 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.limit.cancel()
         with self.process:
-            self.process.kill()
+            self.kill()
+
+    def kill(self) -> None:
+        """End it, and whatever it forked."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def go(self) -> None:
         assert self.process.stdin is not None

@@ -1,0 +1,127 @@
+"""A portal at work for one test: a live web server, the world outside over real sockets, and workers that come when they are called."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.db import connections
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
+
+from portal import tasks
+from portal.dashboard.needs import CLUSTERS
+from portal.models import Heartbeat
+from portal.sandbox import Sandbox
+
+ARTEFACTS = settings.BASE_DIR / "test-artefacts" / "browser"
+LOGIN = {"username": "dana", "password": "a-long-password-of-dana"}
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+PATIENCE_MILLISECONDS = 20_000
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+
+
+@dataclass(frozen=True)
+class Office:
+    url: str
+    sandbox: Sandbox
+
+    def work(self, *, mails: int | None = None) -> None:
+        """What the background does in one round: answer the watchdog, sweep, send (at most so many `mails`), add the notes."""
+        with ThreadPoolExecutor(1) as worker:  # not in the test's own thread: there runs the event loop that drives the browser
+            worker.submit(_one_round, mails).result()
+
+
+def _one_round(mails: int | None) -> None:
+    try:
+        for cluster in CLUSTERS:
+            Heartbeat.objects.ring(key=cluster, cluster=cluster)
+            tasks.heartbeat(cluster)
+            Heartbeat.objects.acknowledge(key=cluster)
+        tasks.sweep()
+        tasks.send_due_messages(limit=mails)
+        tasks.add_cms_notes()
+    finally:
+        connections.close_all()
+
+
+def fill(*, role: str) -> None:
+    """The sample cases and templates, and one person of that role."""
+    call_command("load_sample_data", verbosity=0)
+    user = User.objects.create_user(LOGIN["username"], password=LOGIN["password"], first_name="Dana", last_name="Reyes", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+
+
+def chromium() -> str | None:
+    """Where Chromium is: what CHROMIUM names, else what the system has."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Eyes:
+    """What went wrong on the pages that somebody looked at: script errors, refusals of the content security policy, failed answers."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+
+    def watch(self, page: Page) -> Page:
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        page.on("response", self._answered)
+        return page
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.location.get('url')}: {message.text}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"{response.url}: {response.status}")
+
+
+@contextmanager
+def browser(path: str) -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=QUIET)
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+def new_page(browser: Browser, office: Office, *, eyes: Eyes, phone: bool = False, dark: bool = False) -> Page:
+    """A page of somebody who was not here before."""
+    context = browser.new_context(
+        base_url=office.url,
+        viewport=PHONE if phone else DESKTOP,
+        has_touch=phone,
+        color_scheme="dark" if dark else "light",
+        timezone_id=settings.TIME_ZONE,
+        locale="en-US",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    return eyes.watch(context.new_page())
+
+
+def log_in(page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("Username").fill(LOGIN["username"])
+    page.get_by_label("Password").fill(LOGIN["password"])
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Today").wait_for()
+
+
+def picture(page: Page, name: str, *, folder: Path = ARTEFACTS) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", animations="disabled")

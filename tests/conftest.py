@@ -1,0 +1,26 @@
+"""What every test may ask for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from messaging.gateways import cms, mail
+from portal.sandbox import Sandbox
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """The world outside, over real sockets: a mail server and a case-management system."""
+    with Sandbox(tmp_path / "outside") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits minutes for a mail server or a CMS that does not answer."""
+    for name in ("CONNECT_SECONDS", "COMMAND_SECONDS", "DATA_SECONDS", "BODY_SECONDS", "REPLY_SECONDS"):
+        monkeypatch.setattr(mail, name, 0.4)
+    monkeypatch.setattr(mail.Dialogue, "deadline_seconds", 0.4)
+    for name in ("CONNECT_SECONDS", "READ_SECONDS", "TOTAL_SECONDS"):
+        monkeypatch.setattr(cms, name, 0.4)

@@ -1,0 +1,28 @@
+"""Rows as a test needs them: whole and plausible, different only where the test says so."""
+
+from itertools import count
+from typing import Any
+
+from messaging import outbox
+from messaging.models import Case, Message, Mode
+
+SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="inbox@portal.example")
+NUMBERS = count(1)
+
+
+def make_case(**facts: Any) -> Case:
+    number = next(NUMBERS)
+    plain = {"pid": f"1{number:05}", "pv": f"2{number:05}", "patient_name": f"Patient {number}", "firm": "Firm"}
+    return Case.objects.create(**plain | facts)
+
+
+def make_message(*, sender: outbox.Sender = SENDER, **facts: Any) -> Message:
+    """A queued mail; with `case=` it owes a note."""
+    plain = {
+        "key": f"test:{next(NUMBERS)}",
+        "kind": "status_request",
+        "recipient": "anna@firm.example",
+        "subject": "Status",
+        "text": "Hello",
+    }
+    return outbox.queue([outbox.Draft(**plain | {"needs_note": bool(facts.get("case"))} | facts)], sender=sender)[0]
