@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import Exists, F, OuterRef
+from django.db.models.functions import Greatest, Now
 
 from messaging import answers, journal
 from messaging.faults import fault
-from messaging.models import Attempt, CmsNote, Level, Message, NoteAttempt, NoteOutcome, NoteStatus, Phase, Reason, Status
+from messaging.models import Attempt, CmsNote, Level, Message, MessageSession, NoteAttempt, NoteOutcome, NoteStatus, Phase, Reason, Status
 from messaging.models.message import POISON_CLAIMS
 
 AT_ONCE = 500
@@ -28,6 +28,7 @@ def sweep(*, spool_dir: Path) -> dict[str, int]:
         "poisoned": hold_poison(),
         "expired": Message.objects.expired().move(Status.CANCELLED, reason=Reason.EXPIRED.label),
         "notes": doubt_notes(),
+        "sessions": end_sessions(),
     }
 
 
@@ -70,3 +71,9 @@ def doubt_notes() -> int:
     open_attempts.update(outcome=NoteOutcome.LOST_POST, detail="The worker vanished during the call.", ended_at=Now())
     since = {"unclear_since": F("leased_until"), "error": "The worker vanished during the call: the CMS is asked before it is repeated."}
     return CmsNote.objects.filter(pk__in=ids).move(NoteStatus.UNKNOWN, lease=None, leased_until=None, **since)
+
+
+def end_sessions() -> int:
+    """A session is over when none of its messages is on its way any more."""
+    on_its_way = Message.objects.filter(session=OuterRef("pk")).unfinished()
+    return MessageSession.objects.running().exclude(Exists(on_its_way)).update(ended_at=Greatest(Now(), F("started_at")))

@@ -105,7 +105,9 @@ class Dialogue(smtplib.SMTP):
         except (BlockingIOError, ssl.SSLWantReadError):
             self.sock.settimeout(COMMAND_SECONDS)
         else:
-            raise smtplib.SMTPServerDisconnected(f"it spoke out of turn: {words(self.unread)}" if self.unread else "it closed the connection")
+            raise smtplib.SMTPServerDisconnected(
+                f"it spoke out of turn: {words(self.unread)}" if self.unread else "it closed the connection"
+            )
 
     def getreply(self) -> tuple[int, bytes]:
         ends_at = time.monotonic() + self.deadline_seconds

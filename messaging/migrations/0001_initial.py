@@ -795,6 +795,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="message",
+            index=models.Index(
+                condition=models.Q(("is_test", False), ("status", "sent")), fields=["case", "-sent_at"], name="message_last_mail"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="message",
             index=models.Index(condition=models.Q(("status", "sent")), fields=["-sent_at", "-id"], name="message_sent"),
         ),
         migrations.AddIndex(
@@ -820,7 +826,7 @@ class Migration(migrations.Migration):
                     models.Q(
                         ("lease", None),
                         ("leased_until", None),
-                        ("status__in", {"cancelled", "failed", "held", "in_doubt", "queued", "sent"}),
+                        ("status__in", ["queued", "sent", "failed", "in_doubt", "held", "cancelled"]),
                     ),
                     _connector="OR",
                 ),

@@ -60,6 +60,7 @@ class Reason(models.TextChoices):
 
 
 WORKED_ON = [Status.CLAIMED.value, Status.TRANSMITTING.value]  # a worker has it, by lease
+AT_REST = [status for status in Status.values if status not in WORKED_ON]
 POISON_CLAIMS = 20  # claims without an outcome before a message is held for a person (R2)
 
 
@@ -155,7 +156,7 @@ class Message(Leased):
             models.CheckConstraint(
                 name="message_leased_while_worked_on",
                 condition=Q(status__in=WORKED_ON, lease__isnull=False, leased_until__isnull=False)
-                | Q(status__in=set(Status.values) - set(WORKED_ON), lease=None, leased_until=None),
+                | Q(status__in=AT_REST, lease=None, leased_until=None),
             ),
             models.CheckConstraint(
                 name="message_sent_at_iff_sent",
@@ -176,6 +177,7 @@ class Message(Leased):
             models.Index(fields=["lane", "due_at", "id"], name="message_due", condition=Q(status="queued")),
             models.Index(fields=["id"], name="message_worked_on", condition=Q(status__in=WORKED_ON)),
             models.Index(fields=["-id"], name="message_needs_a_person", condition=Q(status__in=["in_doubt", "failed", "held"])),
+            models.Index(fields=["case", "-sent_at"], name="message_last_mail", condition=Q(status="sent", is_test=False)),
             models.Index(fields=["-sent_at", "-id"], name="message_sent", condition=Q(status="sent")),
             models.Index(OpClass(Lower("recipient"), "text_pattern_ops"), name="message_recipient"),
         ]

@@ -158,9 +158,8 @@ def texts(number: int, cells: Sequence[Any], written: Sequence[Any]) -> list[str
     """A row's cells as somebody would have typed them."""
     for place, (cell, source) in enumerate(zip(cells, written, strict=False), start=1):
         if cell.value is None and isinstance(source, str) and source.startswith("="):
-            raise SheetRefused(
-                f"Row {number}, column {get_column_letter(place)} holds a formula without a value. Save the file in Excel again."
-            )
+            where = f"Row {number}, column {get_column_letter(place)}"
+            raise SheetRefused(f"{where} holds a formula without a value. Save the file in Excel again.")
     return [as_typed(cell.value) for cell in cells]
 
 

@@ -85,7 +85,7 @@ class CaseForm(forms.ModelForm):
         for name, (read, label, limit, required) in CLEANERS.items():
             if name in answers:
                 try:
-                    answers[name] = read(answers[name], field=label, limit=limit, required=required)  # type: ignore[operator]
+                    answers[name] = read(answers[name], field=label, limit=limit, required=required)
                 except text_input.TextRefused as refusal:
                     self.add_error(name, refusal.sentence)
         self.refuse_mixed_up_numbers(answers)
@@ -108,9 +108,7 @@ class CaseForm(forms.ModelForm):
             return
         stored = Case.objects.select_for_update().values_list("updated_at", flat=True).get(pk=self.instance.pk)
         if stored.isoformat() != answers["seen_at"]:
-            raise forms.ValidationError(
-                "Somebody else changed this case while you had it open. Reload the page and enter your change again."
-            )
+            raise forms.ValidationError("Somebody else changed this case while you had it open. Reload the page, then change it again.")
 
 
 class AcknowledgmentForm(forms.ModelForm):

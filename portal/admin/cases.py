@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
@@ -66,7 +66,7 @@ class PidFilter(DropdownFilter):
         return [("pid", "Needs PID")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.without_pid() if self.value() == "pid" else queryset
+        return queryset.filter(pid="") if self.value() == "pid" else queryset
 
 
 class AcknowledgmentInline(TabularInline):
@@ -88,6 +88,7 @@ class CaseDesk(CaseImport, Desk):
     list_filter_submit = True
     ordering = ["firm", "patient_name", "pk"]
     search_fields = ["patient_name"]
+    sortable_by = ("patient", "pid_shown", "pv_shown", "firm_shown", "last_contact", "balance_shown", "status_shown")
     search_help_text = "PID, PV, patient, firm or address"
     fieldsets = [
         ("The two numbers", {"fields": [("pid", "pv")], "description": "Two numbers that are never the same."}),
@@ -158,7 +159,7 @@ class CaseDesk(CaseImport, Desk):
             row.delete()
         formset.save_m2m()
 
-    def tables(self, row: Model) -> list[Table]:
+    def tables(self, row: Any) -> list[Table]:
         mails = Message.objects.filter(case=row).defer("text", "html", "headers").order_by("-pk")[:SHOWN]
         notes = CmsNote.objects.filter(message__case=row).select_related("message").order_by("-pk")[:SHOWN]
         return [
@@ -185,3 +186,7 @@ class CaseDesk(CaseImport, Desk):
                 link=cells.list_url(CmsNote, message__case__id__exact=row.pk),
             ),
         ]
+
+
+def trouble(note: CmsNote) -> str:
+    return note.attention or note.error

@@ -160,7 +160,5 @@ class CaseImport(ImportExportMixin):
     def process_dataset(self, dataset: Any, form: Any, request: HttpRequest, **kwargs: Any) -> Any:
         result = super().process_dataset(dataset, form, request, rollback_on_validation_errors=True, **kwargs)
         if result.has_errors() or result.has_validation_errors():
-            raise SheetRefused(
-                "The cases have changed since the preview, and some rows no longer fit. Nothing was imported: preview it again."
-            )
+            raise SheetRefused("The cases have changed since the preview: some rows no longer fit. Nothing was imported; preview again.")
         return result

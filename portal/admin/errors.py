@@ -51,7 +51,7 @@ class OpenFilter(DropdownFilter):
             case None | "":
                 return queryset
             case "open":
-                return queryset.open()
+                return queryset.filter(resolved_at=None)
             case "seen_to":
                 return queryset.filter(resolved_at__isnull=False)
         raise IncorrectLookupParameters(f"no state {self.value()!r}")
@@ -66,7 +66,7 @@ class ErrorDesk(ReadOnly):
     list_select_related = ["message"]
     list_defer = ["message__text", "message__html", "message__headers"]
     ordering = ["-last_at", "-pk"]
-    sortable_by = ["count"]
+    sortable_by = ("count",)
     search_fields = ["shape"]
 
     @display(description="state")

@@ -22,7 +22,6 @@ class EventDesk(ReadOnly):
     list_select_related = ["message", "by"]
     list_defer = ["message__text", "message__html", "message__headers"]
     ordering = ["-at", "-pk"]
-    sortable_by = []
     search_fields = ["component"]
     search_help_text = "Component: delivery, notes, cluster, import, …"
 

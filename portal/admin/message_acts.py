@@ -53,7 +53,9 @@ def act_for(verdict: Verdict) -> Act:
     explains, done, icon = IN_WORDS[verdict]
 
     def carry_out(request: HttpRequest, rows: QuerySet, answers: Mapping[str, Any]) -> int:
-        done = decisions.decide(rows, verdict=verdict, reason=answers["reason"], by=request.user)
+        done = decisions.decide(
+            Message.objects.filter(pk__in=rows.values("pk")), verdict=verdict, reason=answers["reason"], by=request.user
+        )
         if done and verdict in QUEUES:
             tasks.ring()
         return done
@@ -80,8 +82,8 @@ def why_not(message: Message) -> str:
     if message.status == Status.SENT and (latest is None or latest.verdict != Verdict.MARK_AS_SENT):
         return f"Already delivered on {spelled(message.sent_at)}; there is nothing left to decide."
     if latest is not None:
-        verdict = latest.get_verdict_display()
-        return f"Decided by {decider(latest)} as “{verdict}” on {spelled(latest.decided_at)}; it is {message.get_status_display().lower()} now."
+        told = f"Decided by {decider(latest)} as “{latest.get_verdict_display()}” on {spelled(latest.decided_at)}"
+        return f"{told}; it is {message.get_status_display().lower()} now."
     return f"It is {message.get_status_display().lower()}; this does not apply to it."
 
 

@@ -87,7 +87,6 @@ class MessageDesk(ReadOnly):
     list_select_related = ["case", "session"]
     list_defer = ["text", "html", "headers"]
     ordering = ["-pk"]
-    sortable_by = []
     search_fields = ["key"]  # what is searched, and how, is said below
     search_help_text = "Address, PID, PV, number, key or Message-ID"
 

@@ -100,7 +100,7 @@ ACTS = (
     Act(
         name="add_note_now",
         label="Add note now",
-        explains="The CMS is asked for it, or told it, at the next turn, whatever it waited for. A case without a PID still has to get one.",
+        explains="The CMS is asked for it, or told it, at the next turn, whatever it waited for. A case without a PID has to get one first.",
         done=("will be added now", "will be added now"),
         permission="messaging.post_cmsnote",
         carry_out=add_now,
@@ -181,7 +181,6 @@ class NoteDesk(ReadOnly):
     list_select_related = ["message__case"]
     list_defer = ["message__text", "message__html", "message__headers"]
     ordering = ["-pk"]
-    sortable_by = []
     search_fields = ["remote_id"]
     search_help_text = "PID, PV, CMS reference or message number"
 

@@ -48,7 +48,6 @@ TRY_NOW = Act(
 class ProviderDesk(ReadOnly):
     acts = (TRY_NOW,)
     list_display = ["name", "purpose", "state", "until", "why", "failures_in_row", "last_ok", "helps"]
-    sortable_by = []
 
     @display(description="state")
     def state(self, provider: Provider) -> SafeString:

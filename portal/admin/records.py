@@ -39,7 +39,7 @@ class BoundedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        rows: QuerySet = self.object_list
+        rows: Any = self.object_list
         found = rows.order_by().values("pk")[: COUNTED_AT_MOST + 1].count()
         return Over(found) if found > COUNTED_AT_MOST else found
 
@@ -50,11 +50,12 @@ class DeskChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        for row in self.result_list:
+        rows: list[Any] = list(self.result_list)
+        self.result_list = rows
+        for row in rows:
             row.list_query = request.GET.urlencode()
             row.acts = [act for act in self.model_admin.acts_on(row, request) if act.on_the_row]
-        self.model_admin.prepare(self.result_list)
+        self.model_admin.prepare(rows)
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,11 @@ class Desk(ModelAdmin):
     list_max_show_all = 200
     list_fullwidth = True
     show_full_result_count = False
-    paginator = BoundedPaginator
+    paginator: Any = BoundedPaginator
+    sortable_by: Any = ()  # an order without an index would read the whole table
     compressed_fields = True
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def prepare(self, rows: list[Any]) -> None:
@@ -238,7 +240,7 @@ class ReadOnly(Desk):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 

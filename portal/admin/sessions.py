@@ -24,7 +24,6 @@ class SessionDesk(ReadOnly):
     list_filter_submit = True
     list_select_related = ["started_by"]
     ordering = ["-started_at", "-pk"]
-    sortable_by = []
     search_fields = ["name"]
 
     def prepare(self, rows: list[Any]) -> None:

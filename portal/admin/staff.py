@@ -32,6 +32,7 @@ class UserDesk(UserAdmin, Desk):
     list_display = ["username", "first_name", "last_name", "email", "is_active", "is_superuser", "last_login"]
     list_filter = ["is_active", "is_superuser", "groups"]
     ordering = ["username", "pk"]
+    sortable_by = ("username", "last_name", "email", "last_login")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only a superuser hands out rights: else whoever may edit staff could take them all."""
@@ -70,7 +71,6 @@ class LogDesk(SuperusersOnly):
     list_display = ["action_time", "user", "content_type", "object_repr", "said"]
     list_select_related = ["user", "content_type"]
     ordering = ["-action_time", "-pk"]
-    sortable_by = []
 
     @admin.display(description="what")
     def said(self, entry: LogEntry) -> str:
@@ -81,21 +81,18 @@ class LogDesk(SuperusersOnly):
 class AttemptDesk(SuperusersOnly):
     list_display = ["attempt_time", "username", "ip_address", "failures_since_start", "path_info"]
     ordering = ["-attempt_time", "-pk"]
-    sortable_by = []
 
 
 @admin.register(AccessLog)
 class AccessDesk(SuperusersOnly):
     list_display = ["attempt_time", "username", "ip_address", "logout_time"]
     ordering = ["-attempt_time", "-pk"]
-    sortable_by = []
 
 
 @admin.register(AccessFailureLog)
 class FailureDesk(SuperusersOnly):
     list_display = ["attempt_time", "username", "ip_address", "locked_out"]
     ordering = ["-attempt_time", "-pk"]
-    sortable_by = []
 
 
 def is_superuser(request: HttpRequest) -> bool:

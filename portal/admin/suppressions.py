@@ -79,7 +79,6 @@ class SuppressionDesk(Desk):
     list_display = ["address", "state", "reason", "until", "created_by", "created", "helps"]
     list_select_related = ["created_by"]
     ordering = ["-created_at", "-pk"]
-    sortable_by = []
     search_fields = ["address"]
     search_help_text = "Beginning of the address"
 

@@ -51,7 +51,7 @@ class TemplateForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         current = self.instance.current if self.instance.pk else None
         self.written = {name: getattr(current, name, "") for name in WORDS}
-        self.initial |= self.written | {"seen_version": current.number if current else 0}
+        self.initial.update(self.written | {"seen_version": current.number if current else 0})
 
     def clean(self) -> dict[str, Any]:
         answers = super().clean() or {}
@@ -68,9 +68,8 @@ class TemplateForm(forms.ModelForm):
         current = self.instance.current
         if current and current.number != seen:
             by = current.created_by or "somebody"
-            raise forms.ValidationError(
-                f"{by} saved version {current.number} while you had version {seen} open. Reload the page; copy your words first."
-            )
+            news = f"{by} saved version {current.number} while you had version {seen} open."
+            raise forms.ValidationError(f"{news} Copy your words, then reload the page.")
 
     @property
     def has_new_words(self) -> bool:

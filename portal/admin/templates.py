@@ -108,8 +108,9 @@ class TemplateDesk(Desk):
         if form.has_new_words:
             number = (obj.versions.aggregate(last=Max("number"))["last"] or 0) + 1
             source = source_of(form.cleaned_data)
+            author: Any = request.user
             TemplateVersion.objects.create(
-                template=obj, number=number, subject=source.subject.strip(), text=source.text, html=source.html, created_by=request.user
+                template=obj, number=number, subject=source.subject.strip(), text=source.text, html=source.html, created_by=author
             )
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
@@ -169,7 +170,6 @@ class TemplateVersionDesk(ReadOnly):
     list_select_related = ["template", "created_by"]
     list_defer = ["text", "html"]
     ordering = ["-pk"]
-    sortable_by = []
 
     def facts(self, row: TemplateVersion) -> list[tuple[str, Any]]:
         return [

@@ -191,9 +191,11 @@ def many_messages():
     a_message(case, Status.FAILED)
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO messaging_message (key, kind, lane, is_test, needs_note, sender, recipient, intended_for, subject, text, html, headers,"
+            "INSERT INTO messaging_message (key, kind, lane, is_test, needs_note, sender, recipient, intended_for, subject, text, html,"
+            " headers,"
             " message_id, status, round, attempts, max_attempts, tries, claims, reason, error, provider, remote_id, sent_at)"
-            " SELECT 'k:'||n, 'follow_up', 9, false, false, 'o@p.example', 'r'||n||'@firm.example', 'r'||n||'@firm.example', 's', 't', '', '{}',"
+            " SELECT 'k:'||n, 'follow_up', 9, false, false, 'o@p.example', 'r'||n||'@firm.example', 'r'||n||'@firm.example', 's', 't', '',"
+            " '{}',"
             " '<m'||n||'@p.example>', 'sent', 1, 1, 3, 1, 0, '', '', '', '', now() FROM generate_series(1, 30000) n"
         )
         cursor.execute("ANALYZE messaging_message")

@@ -1,6 +1,6 @@
 """Who runs, and how each one is started. A contestant lives in processes of its own, with settings of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 
@@ -14,6 +14,7 @@ class Contestant:
     queue: str = "queue"
     mails_share: float = 1.0  # of the mails asked for: the rate is compared, so a slow one may send fewer
     forks_itself: bool = False  # one process is told how many workers to make
+    threads: int = 1  # per worker, where the contestant has them
 
     @property
     def settings(self) -> str:
@@ -37,10 +38,11 @@ POST_OFFICE = Contestant(
     recorded="SELECT count(*) FROM post_office_email WHERE status = 0",
     forks_itself=True,
 )
+POST_OFFICE_THREADS = replace(POST_OFFICE, name=f"{POST_OFFICE.name}, 5 threads each", threads=5)
 MAILER = Contestant(
     name=f"django-mailer {version('django-mailer')}",
     module="tests.scale.django_mailer",
     recorded="SELECT count(*) FROM mailer_messagelog WHERE result = '1'",
     mails_share=0.25,
 )
-RIVALS = (POST_OFFICE, MAILER)
+RIVALS = (POST_OFFICE, POST_OFFICE_THREADS, MAILER)

@@ -49,6 +49,7 @@ class Place:
             "DJANGO_SETTINGS_MODULE": contestant.settings,
             "SCALE_DATABASE": database,
             "SCALE_SMTP_PORT": str(self.smtp_port),
+            "SCALE_THREADS": str(contestant.threads),
             "SCALE_LOCK_FILE": str(self.folder / "post_office"),
             "SPOOL_DIR": str(self.folder / "spool"),
             "EMAIL_URL": f"smtp://127.0.0.1:{self.smtp_port}",
