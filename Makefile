@@ -24,7 +24,7 @@ test: setup ## run every test but the storms; ARGS="-k name" passes options to p
 	@$(PYTHON) -m pytest -n auto -m "not storm" $(ARGS)
 
 check: setup ## lint, formatting, types, templates, migrations, architecture, README
-check: export SECRET_KEY := $(or $(SECRET_KEY),enough-to-look-at-the-code)
+test check bench storm: export SECRET_KEY := $(or $(SECRET_KEY),long-enough-and-secret-to-nobody-since-it-only-guards-tests)
 check:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .

@@ -118,7 +118,7 @@ class Courier:
                 self.answers.record()
         finally:
             self.answers.close()
-            self.line.quit()
+            self.line.quit() if kind is None else self.line.hang_up()  # the server may be waiting for a body
 
     def deliver(self, batch: list[Message]) -> bool:
         """See each message to its end, or put it back; False when nothing can be sent now."""
@@ -133,9 +133,7 @@ class Courier:
                 self.send(message)
             except NoLine:
                 self.answers.record()
-                self.tally.held_back += sum(
-                    let_go(waiting, claims=F("claims") - 1) for waiting in batch[number:]
-                )  # a claim that came to nothing
+                self.tally.held_back += sum(let_go(waiting) for waiting in batch[number:])
                 return False
             except DatabaseError:
                 self.line.hang_up()

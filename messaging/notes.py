@@ -21,6 +21,7 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=5)
 ACCOUNT_PAUSE = timedelta(minutes=15)
 LOOK_YOURSELF = "The answer was lost and this CMS cannot be asked: look into the case file, then confirm the note or add it again."
+OVERSLEPT = "This worker stood still for too long before the call: nothing was sent, somebody else may be at it."
 NOT_OURS = "The CMS named a note of another case: look into both case files, then confirm the note or add it again."
 
 
@@ -116,11 +117,13 @@ def try_once(note: CmsNote, terms: Terms) -> NoteStatus:
         standing = ask_first(note, terms)
         if standing != NoteStatus.PENDING:
             return standing
-    words = wording(note, today=terms.today)
+    words, began = wording(note, today=terms.today), time.monotonic()
     attempt = open_adding(note, words, lease=terms.lease)
     if attempt is None:
         return NoteStatus.PENDING  # another worker has it
     note.status = NoteStatus.POSTING
+    if time.monotonic() - began > terms.lease.total_seconds() / 2:  # the other half is for the call itself
+        return close(attempt, NoteOutcome.LOST_PRE, detail=OVERSLEPT)
     try:
         added = terms.client.add_note(new_note(note, words))
     except NoteRefused as no:
@@ -131,8 +134,9 @@ def try_once(note: CmsNote, terms: Terms) -> NoteStatus:
         journal.count_error("notes", str(lost), message_id=note.message_id)
         return close(attempt, NoteOutcome.LOST_POST, http_status=lost.status, detail=str(lost))
     fault("cms.after_post")
+    standing = confirmed_by_cms(attempt, added)
     cms().works()
-    return confirmed_by_cms(attempt, added)
+    return standing
 
 
 def ask_first(note: CmsNote, terms: Terms) -> NoteStatus:

@@ -101,7 +101,8 @@ OPENED = """opened AS (
 
 def write(outcome: Outcome | None, fence: Fence | None = None) -> tuple[bool, bool]:
     """Record the outcome and set the fence in one commit; returns whether each of them held. False: the message was taken away."""
-    parts, params = [], {}
+    parts: list[str] = []
+    params: dict[str, Any] = {}
     if outcome:
         parts += [SETTLED, CLOSED if outcome.fenced else RECORDED, *([OWED] if outcome.owes_note else [])]
         params |= _settling(outcome)

@@ -3,7 +3,6 @@
 import fcntl
 import http.client
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +43,6 @@ def run(port: int, *, say: Say) -> None:
     """The portal answers on 127.0.0.1:`port` until a KeyboardInterrupt; then no process of it is left, and its data stay."""
     with _alone(settings.VAR_DIR / "run.lock", port=port):
         refuse_taken(web=port)
-        _take_secret_key(settings.VAR_DIR / "secret_key")
         login = _fill_database(say)
         environment = {"SITE_URL": f"http://{LOOPBACK}:{port}"} | os.environ
         children = Children(folder=settings.BASE_DIR, environment=environment, say=say)
@@ -74,18 +72,6 @@ def _alone(path: Path, *, port: int) -> Iterator[None]:
         lock.write(f"http://{LOOPBACK}:{port}/, process {os.getpid()}")
         lock.flush()
         yield
-
-
-def _take_secret_key(path: Path) -> None:
-    """Django has its secret: the one that is set, else this machine's own, made once and readable by its user only."""
-    if os.environ.get("SECRET_KEY"):
-        return
-    if not path.exists():
-        fresh = path.with_suffix(".unfinished")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(50))
-        fresh.rename(path)
-    os.environ["SECRET_KEY"] = settings.SECRET_KEY = path.read_text()
 
 
 def _fill_database(say: Say) -> str:

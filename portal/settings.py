@@ -8,7 +8,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from portal import embedded_postgres
+from portal import embedded_postgres, local_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"  # what the portal writes on this machine: never in git, never shared between hosts
@@ -19,7 +19,9 @@ env.read_env(BASE_DIR / ".env", overwrite=False)
 # --- the deployment --------------------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="")  # empty is refused by check portal.E001, and by Django at first use
+DATABASE_URL = env.str("DATABASE_URL", default="")
+EMBEDDED_POSTGRES = not DATABASE_URL  # a portal on its own machine, with its own database and its own secret
+SECRET_KEY = env.str("SECRET_KEY", default="") or (local_secret.key(VAR_DIR / "secret_key") if EMBEDDED_POSTGRES else "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
@@ -79,8 +81,6 @@ TEMPLATES = [
 
 # --- the database ----------------------------------------------------------------------------------------------------
 
-DATABASE_URL = env.str("DATABASE_URL", default="")
-EMBEDDED_POSTGRES = not DATABASE_URL
 DATABASES = {"default": env.db_url("DATABASE_URL") if DATABASE_URL else embedded_postgres.database(VAR_DIR / "postgres")}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 # A silent peer must become an error, never a wait without end (reliability §2.1).
@@ -104,8 +104,8 @@ TEST_RECIPIENT = env.str("TEST_RECIPIENT", default="test-inbox@portal.example")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Operations Portal <office@portal.example>")
 ADMIN_NOTIFY = env.list("ADMIN_NOTIFY", default=[])
 OFFICE_NAME = env.str("OFFICE_NAME", default="Operations Portal")  # what templates say about us
-OFFICE_PHONE = env.str("OFFICE_PHONE", default="312-555-0100" if DEBUG else "")  # without it no template that names it is sent
-OFFICE_ADDRESS = env.str("OFFICE_ADDRESS", default="1 Example Plaza, Chicago, IL 60601" if DEBUG else "")
+OFFICE_PHONE = env.str("OFFICE_PHONE", default="312-555-0100" if EMBEDDED_POSTGRES else "")  # without it no template that names it is sent
+OFFICE_ADDRESS = env.str("OFFICE_ADDRESS", default="1 Example Plaza, Chicago, IL 60601" if EMBEDDED_POSTGRES else "")
 EMAIL_URL = env.str("EMAIL_URL", default="smtp://127.0.0.1:8025")  # the sandbox
 EMAIL_BACKUP_URLS = env.list("EMAIL_BACKUP_URLS", default=[])  # tried in this order when the first one is down
 MAIL_RATE_PER_SECOND = env.float("MAIL_RATE_PER_SECOND", default=0.0)  # per provider, shared by all workers; 0 = no limit

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,3 +25,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail.Dialogue, "deadline_seconds", 0.4)
     for name in ("CONNECT_SECONDS", "READ_SECONDS", "TOTAL_SECONDS"):
         monkeypatch.setattr(cms, name, 0.4)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory) -> Path:
+    """A key and its certificate in one file, for localhost and for no other name."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key, found = folder / "key.pem", folder / "localhost.pem"
+    told = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2", "-nodes"]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    subprocess.run(["openssl", "req", "-x509", *kind, *told, "-keyout", str(key), "-out", str(found)], check=True, capture_output=True)
+    found.write_text(found.read_text() + key.read_text())
+    return found

@@ -2,9 +2,13 @@
 
 from itertools import count
 from typing import Any
+from uuid import uuid4
+
+from django.db import transaction
+from django.db.models.functions import Now
 
 from messaging import outbox
-from messaging.models import Case, Message, Mode
+from messaging.models import Case, CmsNote, Message, Mode, Status
 
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="inbox@portal.example")
 NUMBERS = count(1)
@@ -26,3 +30,13 @@ def make_message(*, sender: outbox.Sender = SENDER, **facts: Any) -> Message:
         "text": "Hello",
     }
     return outbox.queue([outbox.Draft(**plain | {"needs_note": bool(facts.get("case"))} | facts)], sender=sender)[0]
+
+
+def make_note(**facts: Any) -> CmsNote:
+    """The pending note of a sent mail."""
+    message = make_message(**{"case": facts.pop("case", None) or make_case()} | facts)
+    with transaction.atomic():
+        Message.objects.filter(pk=message.pk).update(status=Status.CLAIMED, lease=uuid4(), leased_until=Now())
+        Message.objects.filter(pk=message.pk).update(status=Status.TRANSMITTING)
+        Message.objects.filter(pk=message.pk).update(status=Status.SENT, sent_at=Now(), lease=None, leased_until=None)
+        return CmsNote.objects.create(message=message)

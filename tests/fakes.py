@@ -36,6 +36,7 @@ class Listener:
             while True:
                 connection = self.socket.accept()[0]
                 connection.settimeout(PATIENCE_SECONDS)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is said is heard at once
                 self.connections.append(connection)
                 threading.Thread(target=self.survive, args=(connection,), daemon=True).start()
 

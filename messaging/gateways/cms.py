@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -201,11 +202,10 @@ class HttpCms:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **self.headers, **parts.pop("headers", {})}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        wait = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         try:
             with (
-                httpx.Client(
-                    timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS), follow_redirects=False, trust_env=False
-                ) as client,
+                httpx.Client(timeout=wait, follow_redirects=False, trust_env=False, verify=trusted()) as client,
                 client.stream(method, self.url.rstrip("/") + path, headers=headers, **parts) as answer,
             ):
                 return self._judged(answer, read(answer))
@@ -225,6 +225,12 @@ class HttpCms:
         if 300 <= status < 400:
             raise NoteRefused(status, f"the CMS redirected ({status}); redirects are not followed. Check CMS_URL.")
         return status, content
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificates we trust, read once: that takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def read(answer: httpx.Response) -> bytes:

@@ -806,8 +806,8 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="message",
             index=models.Index(
-                django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower("recipient"), "text_pattern_ops"),
-                name="message_recipient",
+                django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower("intended_for"), "text_pattern_ops"),
+                name="message_intended_for",
             ),
         ),
         migrations.AddConstraint(

@@ -179,7 +179,7 @@ class Message(Leased):
             models.Index(fields=["-id"], name="message_needs_a_person", condition=Q(status__in=["in_doubt", "failed", "held"])),
             models.Index(fields=["case", "-sent_at"], name="message_last_mail", condition=Q(status="sent", is_test=False)),
             models.Index(fields=["-sent_at", "-id"], name="message_sent", condition=Q(status="sent")),
-            models.Index(OpClass(Lower("recipient"), "text_pattern_ops"), name="message_recipient"),
+            models.Index(OpClass(Lower("intended_for"), "text_pattern_ops"), name="message_intended_for"),
         ]
 
     def __str__(self) -> str:

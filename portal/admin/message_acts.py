@@ -30,11 +30,6 @@ IN_WORDS: dict[Verdict, tuple[str, tuple[str, str], str]] = {  # what it does, h
         ("will be sent again", "will be sent again"),
         "forward_to_inbox",
     ),
-    Verdict.GIVE_UP: (
-        "It is cancelled for good and never sent. This cannot be taken back.",
-        ("is given up", "are given up"),
-        "cancel",
-    ),
     Verdict.PUT_BACK: (
         "It is no longer held and goes out in its turn.",
         ("is put back in the queue", "are put back in the queue"),
@@ -44,6 +39,11 @@ IN_WORDS: dict[Verdict, tuple[str, tuple[str, str], str]] = {  # what it does, h
         "It stays in the portal and is not sent until somebody puts it back in the queue.",
         ("is held", "are held"),
         "pause_circle",
+    ),
+    Verdict.GIVE_UP: (
+        "It is cancelled for good and never sent. This cannot be taken back.",
+        ("is given up", "are given up"),
+        "cancel",
     ),
 }
 QUEUES = {Verdict.TRY_AGAIN_NOW, Verdict.SEND_AGAIN, Verdict.PUT_BACK}

@@ -128,9 +128,9 @@ class MessageDesk(ReadOnly):
         return cells.two_lines(spent, ", ".join(filter(None, [more, message.provider])))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """By what an index finds at once: a number, a key, a Message-ID, or the beginning of an address."""
+        """By what an index finds at once: a number, a key, a Message-ID, or the beginning of the address it is meant for."""
         term = search_term.strip()[:LONGEST_SEARCH]
-        return (queryset.alias(low=Lower("recipient")).filter(self.found(term)) if term else queryset), False
+        return (queryset.alias(low=Lower("intended_for")).filter(self.found(term)) if term else queryset), False
 
     def found(self, term: str) -> Q:
         bare = term.strip("<>")
@@ -139,7 +139,7 @@ class MessageDesk(ReadOnly):
             if len(term) < 19:
                 found |= Q(pk=int(term))
             return found | Q(case__in=some_cases(Q(pid=term) | Q(pv=term)))
-        return found | Q(low__startswith=term.lower()) | Q(case__in=some_cases(Q(attorney_email__istartswith=term)))
+        return found | Q(low__startswith=term.lower())
 
     def known_as(self, row: Any) -> str:
         return f"{row.subject} – to {row.intended_for}"

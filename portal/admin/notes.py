@@ -100,7 +100,7 @@ ACTS = (
     Act(
         name="add_note_now",
         label="Add note now",
-        explains="The CMS is asked for it, or told it, at the next turn, whatever it waited for. A case without a PID has to get one first.",
+        explains="The CMS is asked for it, or told it, at the next turn, whatever it waited for. A case without a PID needs one first.",
         done=("will be added now", "will be added now"),
         permission="messaging.post_cmsnote",
         carry_out=add_now,

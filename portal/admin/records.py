@@ -1,7 +1,7 @@
 """What every desk shares: records are looked at and acted upon, never edited; lists stay quick however many rows there are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -51,7 +51,7 @@ class DeskChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows: list[Any] = list(self.result_list)
-        self.result_list = rows
+        self.result_list: Any = rows
         for row in rows:
             row.list_query = request.GET.urlencode()
             row.acts = [act for act in self.model_admin.acts_on(row, request) if act.on_the_row]
@@ -68,7 +68,6 @@ class Table:
     empty: str = "None."
     link: str = ""
     link_text: str = "Show them all"
-    wide: set[int] = field(default_factory=set)
 
 
 class Desk(ModelAdmin):

@@ -32,7 +32,6 @@ class UserDesk(UserAdmin, Desk):
     list_display = ["username", "first_name", "last_name", "email", "is_active", "is_superuser", "last_login"]
     list_filter = ["is_active", "is_superuser", "groups"]
     ordering = ["username", "pk"]
-    sortable_by = ("username", "last_name", "email", "last_login")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only a superuser hands out rights: else whoever may edit staff could take them all."""

@@ -123,7 +123,8 @@ def note_story(message: Message) -> Iterator[Moment]:
 
 def one_note_try(attempt: NoteAttempt) -> Moment:
     said = "\n".join(filter(None, [attempt.text, attempt.detail]))
-    title = f"CMS note, {attempt.get_act_display().lower()}: {attempt.get_outcome_display().lower()}"
+    act, outcome = attempt.get_act_display(), attempt.get_outcome_display()
+    title = f"CMS note, {act[0].lower()}{act[1:]}: {outcome[0].lower()}{outcome[1:]}"
     tone = NOTE_OUTCOME_TONES.get(NoteOutcome(attempt.outcome), "blue")
     return Moment(at=attempt.started_at, title=title, said=said, who=name_of(attempt.by), tone=tone, icon="sticky_note_2")
 

@@ -78,11 +78,12 @@ def mails() -> Iterable[Need]:
 
 def notes() -> Iterable[Need]:
     oldest = figures.oldest_note_pending_at()
+    pending, needing_pid, refused = figures.notes_pending(), figures.notes_needing_pid(), figures.notes_needing_attention()
     waiting = f"The oldest has waited {timesince(oldest, depth=1)}. " if oldest and timezone.now() - oldest > A_MOMENT else ""
     yield Need(
         name="notes_pending",
-        count=figures.notes_pending(),
-        noun="CMS notes pending",
+        count=pending,
+        noun="CMS note pending" if pending == 1 else "CMS notes pending",
         says=f"{waiting}They are sent e-mails that the CMS does not know of yet.",
         calm="All e-mails have CMS notes!",
         button="Add notes now",
@@ -93,8 +94,8 @@ def notes() -> Iterable[Need]:
     )
     yield Need(
         name="notes_needing_pid",
-        count=figures.notes_needing_pid(),
-        noun="notes need a PID",
+        count=needing_pid,
+        noun="note needs a PID" if needing_pid == 1 else "notes need a PID",
         says="Their case has no number in the CMS. Enter it, and the note follows by itself.",
         calm="No note needs a PID",
         button="Enter the PIDs",
@@ -102,8 +103,8 @@ def notes() -> Iterable[Need]:
     )
     yield Need(
         name="notes_needing_attention",
-        count=figures.notes_needing_attention(),
-        noun="notes refused",
+        count=refused,
+        noun="note refused" if refused == 1 else "notes refused",
         says="The CMS refused them for a reason that only a person can remove.",
         calm="No note refused",
         button="See what is wrong",

@@ -9,47 +9,68 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('messaging', '0001_initial'),
+        ("messaging", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('key', models.CharField(help_text="cluster@host-pid, the pid being its watchdog's.", max_length=100, primary_key=True, serialize=False)),
-                ('cluster', models.CharField(max_length=40)),
-                ('rung_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('beat_at', models.DateTimeField(help_text="A worker ran the ring's task.", null=True)),
-                ('acknowledged_at', models.DateTimeField(help_text='And the result was taken: the ring has left the queue.', null=True)),
+                (
+                    "key",
+                    models.CharField(
+                        help_text="cluster@host-pid, the pid being its watchdog's.", max_length=100, primary_key=True, serialize=False
+                    ),
+                ),
+                ("cluster", models.CharField(max_length=40)),
+                ("rung_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("beat_at", models.DateTimeField(help_text="A worker ran the ring's task.", null=True)),
+                ("acknowledged_at", models.DateTimeField(help_text="And the result was taken: the ring has left the queue.", null=True)),
             ],
             options={
-                'ordering': ['key'],
+                "ordering": ["key"],
             },
         ),
         migrations.CreateModel(
-            name='BulkDraft',
+            name="BulkDraft",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('asked', models.CharField(help_text="What was asked for, in words; the session's name afterwards.", max_length=200)),
-                ('mode', models.CharField(choices=[('test', 'Test'), ('production', 'Production')], max_length=10)),
-                ('pvs', models.JSONField(help_text='The cases it was started with, in the order they are shown.')),
-                ('skipped', models.JSONField(default=list, help_text='What was asked for and left out at the start, each with its reason.')),
-                ('unticked', models.JSONField(default=list, help_text='The PVs that a person left out.')),
-                ('edits', models.JSONField(default=dict, help_text='PV: the subject and text that a person wrote instead.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('touched_at', models.DateTimeField(auto_now=True)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('session', models.OneToOneField(help_text='What it became.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='messaging.messagesession')),
-                ('template_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='messaging.templateversion')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("asked", models.CharField(help_text="What was asked for, in words; the session's name afterwards.", max_length=200)),
+                ("mode", models.CharField(choices=[("test", "Test"), ("production", "Production")], max_length=10)),
+                ("pvs", models.JSONField(help_text="The cases it was started with, in the order they are shown.")),
+                (
+                    "skipped",
+                    models.JSONField(default=list, help_text="What was asked for and left out at the start, each with its reason."),
+                ),
+                ("unticked", models.JSONField(default=list, help_text="The PVs that a person left out.")),
+                ("edits", models.JSONField(default=dict, help_text="PV: the subject and text that a person wrote instead.")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("touched_at", models.DateTimeField(auto_now=True)),
+                ("owner", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL)),
+                (
+                    "session",
+                    models.OneToOneField(
+                        help_text="What it became.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="messaging.messagesession",
+                    ),
+                ),
+                (
+                    "template_version",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="messaging.templateversion"),
+                ),
             ],
             options={
-                'ordering': ['-created_at', 'pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('mode__in', ['test', 'production'])), name='bulk_draft_mode_known')],
+                "ordering": ["-created_at", "pk"],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("mode__in", ["test", "production"])), name="bulk_draft_mode_known")
+                ],
             },
         ),
     ]

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,21 +38,37 @@ class Office:
 
     def work(self, *, mails: int | None = None) -> None:
         """What the background does in one round: answer the watchdog, sweep, send (at most so many `mails`), add the notes."""
-        with ThreadPoolExecutor(1) as worker:  # not in the test's own thread: there runs the event loop that drives the browser
-            worker.submit(_one_round, mails).result()
+        elsewhere(one_round, mails)
+
+    def work_badly(self, *faults: str) -> None:
+        """One mail meets each of these faults of the mail server; afterwards all is well again."""
+        for fault in faults:
+            self.sandbox.use(mail={"modes": [fault]})
+            self.work(mails=1)
+        self.sandbox.use(mail={})
 
 
-def _one_round(mails: int | None) -> None:
-    try:
-        for cluster in CLUSTERS:
-            Heartbeat.objects.ring(key=cluster, cluster=cluster)
-            tasks.heartbeat(cluster)
-            Heartbeat.objects.acknowledge(key=cluster)
-        tasks.sweep()
-        tasks.send_due_messages(limit=mails)
-        tasks.add_cms_notes()
-    finally:
-        connections.close_all()
+def elsewhere(act: Callable[..., object], *told: object) -> None:
+    """Done, in a thread of its own: in the test's own thread runs the event loop that drives the browser."""
+
+    def with_own_connection() -> None:
+        try:
+            act(*told)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(with_own_connection).result()
+
+
+def one_round(mails: int | None) -> None:
+    for cluster in CLUSTERS:
+        Heartbeat.objects.ring(key=cluster, cluster=cluster)
+        tasks.heartbeat(cluster)
+        Heartbeat.objects.acknowledge(key=cluster)
+    tasks.sweep()
+    tasks.send_due_messages(limit=mails)
+    tasks.add_cms_notes()
 
 
 def fill(*, role: str) -> None:

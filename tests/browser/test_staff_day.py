@@ -60,10 +60,7 @@ def prepare_a_batch(page: Page) -> int:
 def send_with_trouble(office: Office, page: Page, *, mails: int) -> None:
     """The first mail is taken and its answer lost, the second is refused for good, the others go well. The page follows by itself."""
     expect(page.get_by_text(f"0 of {mails} mails have an outcome")).to_be_visible()
-    for fault in ("drop-after-accept", "refuse-550"):
-        office.sandbox.use(mail={"modes": [fault]})
-        office.work(mails=1)
-    office.sandbox.use(mail={})
+    office.work_badly("drop-after-accept", "refuse-550")
     office.work(mails=3)
     expect(page.get_by_text(f"5 of {mails} mails have an outcome")).to_be_visible()
     picture(page, "4-progress")
@@ -80,6 +77,7 @@ def send_with_trouble(office: Office, page: Page, *, mails: int) -> None:
 def read_a_story(page: Page) -> None:
     """From the session's total to the list, and on to one mail: its try, the server's words, its note in the CMS."""
     page.locator("#state-sent").click()
+    expect(page.get_by_role("heading", name="Messages")).to_be_visible()
     picture(page, "6-messages")
     page.get_by_role("link", name="A word from us about your client").click()
     story = page.locator(".story")
@@ -105,7 +103,7 @@ def settle_the_doubt(office: Office, page: Page) -> None:
     notes = len(office.sandbox.note_ledger())
 
     page.goto("/")
-    expect(page.locator("#need-notes_pending")).to_have_text("1 CMS notes pending")
+    expect(page.locator("#need-notes_pending")).to_have_text("1 CMS note pending")
     office.work()
     assert len(office.sandbox.note_ledger()) == notes + 1
     page.reload()

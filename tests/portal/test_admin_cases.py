@@ -5,7 +5,6 @@ import zipfile
 
 import openpyxl
 import pytest
-from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from messaging.models import Acknowledgment, Case
@@ -178,7 +177,7 @@ def confirm(client, preview):
     return client.post("/admin/messaging/case/process_import/", preview.context["confirm_form"].initial, follow=True)
 
 
-def test_a_good_file_is_previewed_and_then_imported():
+def test_a_good_file_is_previewed_and_then_imported(uploads):
     case, boss = a_case(777, firm="Old"), superuser()
     Case.objects.filter(pk=case.pk).update(pid="400777", pv="900777", last_sent_on="2026-01-02")
     preview = upload(boss, csv(row(), row(CMS="", PV="900778")))
@@ -190,7 +189,7 @@ def test_a_good_file_is_previewed_and_then_imported():
     assert "1 new, 1 updated" in said(done)
     case.refresh_from_db()
     assert (case.firm, str(case.balance), str(case.last_sent_on)) == ("Hopper LLP", "12.30", "2026-01-02")
-    assert not list((__import__("pathlib").Path(settings.MEDIA_ROOT) / "imports").iterdir())
+    assert not list(uploads.iterdir())
 
 
 def test_a_workbook_is_imported_like_a_csv_file():

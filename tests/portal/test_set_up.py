@@ -15,7 +15,7 @@ from portal.ports import PortTaken
 
 CLONE = Path(__file__).resolve().parents[2]
 TOOLS = ("sh", "make", "id", "cmp", "rm", "cp", "awk")
-KNOWS_EVERYTHING = f'#!/bin/sh\necho "$@" >> called\ncase "$*" in *venv\\ --clear*) exit 7;; esac\nexec {sys.executable} "$@"\n'
+KNOWS_EVERYTHING = f'#!/bin/sh\necho "$@" >> called\ncase "$*" in *venv\\ --clear*) exit 7;; esac\nexec "{sys.executable}" "$@"\n'
 TOO_OLD = '#!/bin/sh\ncase "$1" in --version) echo Python 3.9.2;; *) exit 1;; esac\n'
 SETTINGS_AS_TEXT = (
     "from portal import settings\n"
@@ -68,7 +68,7 @@ def test_set_up_without_a_recent_python_prints_the_line_that_installs_one(fresh,
 def test_set_up_with_a_python_whose_ensurepip_is_packed_apart_prints_the_line_that_installs_it(fresh):
     (fresh / "without").mkdir()
     (fresh / "without" / "ensurepip.py").write_text("raise ModuleNotFoundError(\"No module named 'ensurepip'\")")
-    give_python(fresh, f'#!/bin/sh\nPYTHONPATH={fresh}/without exec {sys.executable} "$@"\n')
+    give_python(fresh, f'#!/bin/sh\nPYTHONPATH={fresh}/without exec "{sys.executable}" "$@"\n')
 
     done = make(fresh, "setup")
 
@@ -99,7 +99,7 @@ def test_set_up_that_was_interrupted_is_begun_anew(fresh):
 
 def test_the_example_names_every_setting_and_each_default_is_the_real_one(tmp_path):
     source = (CLONE / "portal" / "settings.py").read_text()
-    names, options = READS.findall(source), re.findall(r'\*\((.*)\),', source)
+    names, options = READS.findall(source), re.findall(r"\*\((.*)\),", source)
     read = {*names} - {"CMS_"} | {f"CMS_{name.upper()}" for name in re.findall(r"\w+", " ".join(options))}
     example = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (CLONE / ".env.example").read_text(), re.MULTILINE))
 

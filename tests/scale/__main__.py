@@ -6,10 +6,12 @@ Figures are printed and none is asserted. What is checked is that every mail was
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +20,19 @@ import psycopg
 from portal import embedded_postgres, settings
 from portal.embedded_postgres import PostgresUnusable
 from tests.scale import machine, table
-from tests.scale.bench import Bench
+from tests.scale.bench import Bench, Runs
 from tests.scale.contestants import PORTAL, PORTAL_WITH_NOTES, RIVALS
-from tests.scale.races import Run, RunBroken
-from tests.scale.sinks import SINK_MISSING, SinkBroken, program
+from tests.scale.races import RunBroken
+from tests.scale.sinks import SINK_MISSING, SinkBroken, program, sandbox, smtp_sink
 
 SANDBOX_SHARE = 0.125  # of the mails: the sandbox's Python servers are the slower side
-SANDBOX_WORKERS = (1, 2)
-Results = dict[str, dict[str, list[Run]]]
+MOST_SANDBOX_WORKERS = 2
+Results = dict[str, Runs]  # by what they went to
 
 
 def main() -> int:
     told = options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the scratch databases go, however the bench ends
     try:
         measured, results = measure(told)
     except (RunBroken, SinkBroken, PostgresUnusable) as reason:
@@ -55,26 +58,42 @@ def options() -> argparse.Namespace:
 
 
 def measure(told: argparse.Namespace) -> tuple[dict[str, Any], Results]:
+    """The machine, and the runs by what they went to."""
     if settings.EMBEDDED_POSTGRES:
         embedded_postgres.hold(settings.VAR_DIR / "postgres")
     settings.VAR_DIR.mkdir(exist_ok=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scale-", dir=settings.VAR_DIR)))
-        bench = Bench(folder, stack, say=sys.stderr.write if told.json else sys.stdout.write)
+        workers = range(1, told.workers + 1)
+        bench = Bench(folder=folder, stack=stack, rounds=told.rounds, workers=workers, say=meanwhile(told))
         measured = machine.describe(database=bench.scratch("commits"))
         bench.say(table.machine_line(measured) + "\n\n")
-        results: Results = {}
-        workers = range(1, told.workers + 1)
-        if sink := program():
-            with bench.smtp_sink(sink):
-                results["smtp-sink"] = bench.deliver([PORTAL, *RIVALS], mails=told.mails, rounds=told.rounds, workers=workers)
-        else:
-            bench.say(SINK_MISSING + "\n")
-        few = max(100, int(told.mails * SANDBOX_SHARE))
-        counts = [count for count in SANDBOX_WORKERS if count <= told.workers]
-        with bench.sandbox():
-            results |= bench.deliver_and_note(PORTAL_WITH_NOTES, mails=few, rounds=told.rounds, workers=counts)
-    return measured, results
+        return measured, to_smtp_sink(bench, mails=told.mails) | to_sandbox(bench, mails=told.mails)
+
+
+def to_smtp_sink(bench: Bench, *, mails: int) -> Results:
+    if (path := program()) is None:
+        bench.say(SINK_MISSING + "\n")
+        return {}
+    with smtp_sink(path, folder=bench.folder) as sink:
+        return {"smtp-sink": bench.deliver([PORTAL, *RIVALS], sink=sink, mails=mails)}
+
+
+def to_sandbox(bench: Bench, *, mails: int) -> Results:
+    few = replace(bench, workers=[count for count in bench.workers if count <= MOST_SANDBOX_WORKERS])
+    with sandbox(folder=bench.folder / "sandbox") as sink:
+        sent, noted = few.deliver_and_note(PORTAL_WITH_NOTES, sink=sink, mails=round(mails * SANDBOX_SHARE))
+    return {"sandbox": sent, "notes": noted}
+
+
+def meanwhile(told: argparse.Namespace) -> Callable[[str], object]:
+    stream = sys.stderr if told.json else sys.stdout
+
+    def say(text: str) -> None:
+        stream.write(text)
+        stream.flush()
+
+    return say
 
 
 def as_text(measured: dict[str, Any], results: Results, told: argparse.Namespace) -> str:

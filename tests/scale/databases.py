@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from portal import settings
 
@@ -19,8 +20,8 @@ def connect(name: str = "") -> psycopg.Connection[Any]:
     """To the database of that name, or to the portal's own, in which nothing is touched."""
     told = settings.DATABASES["default"]
     address = {"dbname": name or told["NAME"], "user": told.get("USER"), "password": told.get("PASSWORD")}
-    address |= {"host": told.get("HOST"), "port": told.get("PORT")}
-    return psycopg.connect(**{key: value for key, value in address.items() if value}, **told["OPTIONS"], autocommit=True)
+    address |= {"host": told.get("HOST"), "port": told.get("PORT")} | told["OPTIONS"]
+    return psycopg.connect(make_conninfo("", **{key: value for key, value in address.items() if value}), autocommit=True)
 
 
 @contextmanager

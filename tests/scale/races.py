@@ -49,7 +49,7 @@ class Place:
             "DJANGO_SETTINGS_MODULE": contestant.settings,
             "SCALE_DATABASE": database,
             "SCALE_SMTP_PORT": str(self.smtp_port),
-            "SCALE_THREADS": str(contestant.threads),
+            "SCALE_BATCH": str(contestant.batch),
             "SCALE_LOCK_FILE": str(self.folder / "post_office"),
             "SPOOL_DIR": str(self.folder / "spool"),
             "EMAIL_URL": f"smtp://127.0.0.1:{self.smtp_port}",
@@ -94,13 +94,12 @@ def race(contestant: Contestant, task: str, *, database: str, workers: int, numb
             worker.go()
         python_cpu_seconds = sum(float(worker.answer()) for worker in crew)
         seconds, postgres_after = time.perf_counter() - started, databases.cpu_seconds()
-    known = postgres_before is not None and postgres_after is not None
     return Run(
         workers=workers,
         number=number,
         seconds=seconds,
         python_cpu_seconds=python_cpu_seconds,
-        postgres_cpu_seconds=postgres_after - postgres_before if known else None,
+        postgres_cpu_seconds=None if postgres_before is None or postgres_after is None else postgres_after - postgres_before,
     )
 
 

@@ -1,0 +1,232 @@
+"""Workers killed, frozen and told to stop at random, a database that restarts, servers that fail by the script; then the ledgers.
+
+Each run prints its seed and its counts. The same seed is the same plan of faults, not the same timing.
+"""
+
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.faults.lab import Lab
+from tests.faults.zygote import Worker
+
+WORKERS = 4
+GAP_SECONDS = 0.12  # between two kills, on average: several times what a worker needs to come up
+LEASE_SECONDS, SETTLE_SECONDS = 2.0, 2.0
+FREEZE_SECONDS = 2.8  # longer than the lease, shorter than lease and settle time
+FREEZE_SHARE = 0.05
+DROPS_AFTER_THE_BODY = ("drop-after-accept", "drop-before-accept")
+MAIL_FAULTS = {
+    "drop-after-accept": 0.01,
+    "refuse-450": 0.02,
+    "after-dot-451": 0.01,
+    "drop-at-rcpt": 0.01,
+    "drop-before-accept": 0.005,
+    "after-dot-554": 0.005,
+    "slow-0.3": 0.002,
+}
+NOTE_FAULTS = {
+    "500-before-commit": 0.02,
+    "500-after-commit": 0.03,
+    "drop-before-commit": 0.02,
+    "drop-after-commit": 0.03,
+    "timeout-before-commit": 0.003,
+    "timeout-after-commit": 0.003,
+    "slow-commit-1": 0.005,  # the client gives up after half a second; the settle time is longer than both
+    "429-1": 0.002,
+    "garbage": 0.01,
+    "html": 0.01,
+    "empty": 0.01,
+    "look-up-broken": 0.05,
+}
+
+
+@dataclass
+class Storm:
+    """Workers that do `steps` for ever, and what befalls them."""
+
+    lab: Lab
+    place: dict[str, Any]
+    steps: list[str]
+    chance: random.Random
+    crew: list[Worker] = field(default_factory=list)
+    frozen: dict[int, float] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def recruit(self) -> None:
+        while len(self.crew) < WORKERS:
+            self.crew.append(self.lab.zygote.fork("keep_working", place=self.place, steps=self.steps))
+
+    def kill_one(self) -> None:
+        victim = self.crew.pop(self.chance.randrange(len(self.crew)))
+        self.frozen.pop(id(victim), None)
+        victim.kill()
+        self.counts["kills"] += 1
+        if self.chance.random() < FREEZE_SHARE:
+            other = self.chance.choice(self.crew)
+            other.signal(signal.SIGSTOP)
+            self.frozen[id(other)] = time.monotonic() + FREEZE_SECONDS
+            self.counts["frozen"] += 1
+        self.recruit()
+
+    def thaw(self, *, all_of_them: bool = False) -> None:
+        for worker in self.crew:
+            if id(worker) in self.frozen and (all_of_them or time.monotonic() > self.frozen[id(worker)]):
+                worker.signal(signal.SIGCONT)
+                del self.frozen[id(worker)]
+
+    def rage(self, *, kills: int, restarts: int) -> None:
+        """So many kills, with gaps at random; the restarts of the database evenly between them."""
+        every = kills // (restarts + 1) if restarts else kills + 1
+        for number in range(1, kills + 1):
+            time.sleep(self.chance.expovariate(1 / GAP_SECONDS))
+            self.kill_one()
+            self.thaw()
+            if number % every == 0 and self.counts["restarts"] < restarts:
+                self.restart_database()
+
+    def restart_database(self) -> None:
+        self.lab.database.stop(self.chance.choice(["fast", "immediate"]))
+        self.lab.database.start()
+        self.counts["restarts"] += 1
+
+    def calm(self) -> None:
+        """Nobody works any more: the frozen thaw first, since what they do then is part of the storm."""
+        self.thaw(all_of_them=True)
+        for worker in self.crew:
+            worker.signal(signal.SIGTERM)
+        for worker in self.crew:
+            if worker.has_ended(within_seconds=20):
+                self.counts["rounds"] += (worker.answer() or {}).get("rounds", 0)
+            worker.kill()
+        self.crew.clear()
+
+
+@contextmanager
+def storm(lab: Lab, *, steps: list[str], seed: int) -> Iterator[Storm]:
+    place = lab.place(lease_seconds=LEASE_SECONDS, settle_seconds=SETTLE_SECONDS)
+    ours = Storm(lab, place, steps, random.Random(seed))
+    ours.recruit()
+    try:
+        yield ours
+    finally:
+        lab.database.start()
+        for worker in ours.crew:
+            worker.kill()
+
+
+def tell(name: str, **facts: Any) -> None:
+    line = ", ".join(f"{key} {value}" for key, value in facts.items())
+    sys.stderr.write(f"\n{name}: {line}\n")
+
+
+def customers(number: int) -> list[str]:
+    return [f"customer{n}@client.example" for n in range(number)]
+
+
+def spread(lab: Lab, *, over_seconds: float, bursts: int) -> None:
+    """The mails fall due in bursts, so that there is work at every kill."""
+    lab.database.ask(
+        "UPDATE messaging_message SET due_at = clock_timestamp() + make_interval(secs => %(gap)s) * (id %% %(bursts)s)",
+        gap=over_seconds / bursts,
+        bursts=bursts,
+    )
+
+
+def storm_of_mails(lab: Lab, *, sends: int, kills: int, restarts: int, seed: int) -> None:
+    lab.sandbox.use(mail={"rates": MAIL_FAULTS, "seed": seed})
+    lab.zygote.run("queue", recipients=customers(sends), needs_note=False)
+    spread(lab, over_seconds=kills * GAP_SECONDS, bursts=kills // 2)
+    began = time.monotonic()
+    with storm(lab, steps=["sweep", "send"], seed=seed) as ours:
+        ours.rage(kills=kills, restarts=restarts)
+        raged = len(lab.sandbox.mail_ledger())
+        ours.calm()
+    lab.zygote.run("drain", place=ours.place, within_seconds=60)
+
+    wrong, ended = lab.wrong(), lab.statuses()
+    scripted, delivered = lab.faults_met(*DROPS_AFTER_THE_BODY), {line["message_id"] for line in lab.sandbox.mail_ledger()}
+    doubtful = {i for (i,) in lab.database.ask("SELECT message_id FROM messaging_message WHERE status = 'in_doubt'")}
+    from_kills = doubtful - scripted
+    tell(
+        "storm of mails",
+        seed=seed,
+        **ours.counts,
+        **ended,
+        doubts_from_kills=len(from_kills),
+        doubtful_yet_delivered=len(doubtful & delivered),
+        mails_between_kills=round(raged / kills, 1),
+        claimed_at_most=lab.database.ask("SELECT max(claims) FROM messaging_message")[0][0],
+        seconds=round(time.monotonic() - began, 1),
+    )
+    assert wrong == []
+    assert ended["sent"] + ended["failed"] + ended["in_doubt"] == sends
+    assert scripted <= doubtful, "an answer was lost, and no doubt is shown"
+    assert len(from_kills) <= kills / 2
+    assert raged > sends / 2, "the workers did their work after the storm, not in it"
+
+
+def storm_of_notes(lab: Lab, *, notes: int, kills: int, restarts: int, seed: int) -> None:
+    lab.zygote.run("queue", recipients=customers(notes))
+    lab.zygote.run("work", place=lab.place(lease_seconds=60, settle_seconds=60), steps=["send"] * (1 + notes // 500), within_seconds=120)
+    lab.sandbox.use(notes={"rates": NOTE_FAULTS, "seed": seed})
+    began = time.monotonic()
+    with storm(lab, steps=["sweep", "notes"], seed=seed) as ours:
+        ours.rage(kills=kills, restarts=restarts)
+        raged = len(lab.sandbox.note_ledger())
+        ours.calm()
+    lab.zygote.run("drain", place=ours.place, within_seconds=120)
+
+    wrong, ended = lab.wrong(), lab.statuses("cmsnote")
+    struck = Counter(line["fault"] for line in lab.sandbox.fault_ledger())
+    seconds = round(time.monotonic() - began, 1)
+    tell("storm of notes", seed=seed, **ours.counts, **ended, in_the_storm=raged, faults=sum(struck.values()), seconds=seconds)
+    assert wrong == []
+    assert ended == {"processed": notes}
+    assert len(lab.sandbox.note_ledger()) == notes
+
+
+def test_two_thousand_mails_survive_a_hundred_kills(clean_lab: Lab):
+    storm_of_mails(clean_lab, sends=2_000, kills=100, restarts=2, seed=7)
+
+
+def test_six_hundred_notes_survive_forty_kills(clean_lab: Lab):
+    storm_of_notes(clean_lab, notes=600, kills=40, restarts=1, seed=7)
+
+
+def test_without_kills_and_faults_no_mail_is_ever_in_doubt_though_the_database_restarts_and_workers_are_told_to_stop(clean_lab: Lab):
+    clean_lab.zygote.run("queue", recipients=customers(400), needs_note=False)
+    spread(clean_lab, over_seconds=4, bursts=20)
+    with storm(clean_lab, steps=["sweep", "send"], seed=7) as ours:
+        for number in range(10):
+            time.sleep(0.3)
+            leaver = ours.crew.pop(0)
+            leaver.signal(signal.SIGTERM)
+            assert leaver.has_ended(within_seconds=20)
+            ours.recruit()
+            if number in (3, 7):
+                ours.restart_database()
+        ours.calm()
+    clean_lab.zygote.run("drain", place=ours.place)
+
+    assert clean_lab.wrong() == []
+    assert clean_lab.statuses() == {"sent": 400}
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("seed", [12, 31])
+def test_twenty_thousand_mails_survive_a_thousand_kills(clean_lab: Lab, seed: int):
+    storm_of_mails(clean_lab, sends=20_000, kills=1_000, restarts=10, seed=seed)
+
+
+@pytest.mark.storm
+def test_four_thousand_notes_survive_three_hundred_kills(clean_lab: Lab):
+    storm_of_notes(clean_lab, notes=4_000, kills=300, restarts=4, seed=12)
