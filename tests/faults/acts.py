@@ -28,6 +28,7 @@ SOON = RetryPolicy(first_wait=timedelta(milliseconds=100), factor=1)
 SHORT = timedelta(seconds=1)
 DRAIN_SECONDS = 60.0
 zygote = os.getpid()
+cms.trusted()  # read once for all workers
 told_to_stop = False
 
 

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,8 @@ from tests.faults.lab import Lab
 from tests.faults.zygote import Worker
 
 WORKERS = 4
-GAP_SECONDS = 0.12  # between two kills, on average: several times what a worker needs to come up
+SHARE_IN_THE_STORM = 0.8  # of the work; the rest is left for the drain
+LONGEST_GAP_SECONDS = 3.0  # between two kills, where everything is claimed by the dead and waits for its lease to end
 LEASE_SECONDS, SETTLE_SECONDS = 2.0, 2.0
 FREEZE_SECONDS = 2.8  # longer than the lease, shorter than lease and settle time
 FREEZE_SHARE = 0.05
@@ -83,11 +84,14 @@ class Storm:
                 worker.signal(signal.SIGCONT)
                 del self.frozen[id(worker)]
 
-    def rage(self, *, kills: int, restarts: int) -> None:
-        """So many kills, with gaps at random; the restarts of the database evenly between them."""
-        every = kills // (restarts + 1) if restarts else kills + 1
+    def rage(self, *, kills: int, restarts: int, work: int, done: Callable[[], int]) -> None:
+        """So many kills, each after an amount of work at random; the restarts of the database evenly between them."""
+        every = kills // (restarts + 1)
         for number in range(1, kills + 1):
-            time.sleep(self.chance.expovariate(1 / GAP_SECONDS))
+            enough, ends_at = done() + self.chance.expovariate(kills / (work * SHARE_IN_THE_STORM)), time.monotonic() + LONGEST_GAP_SECONDS
+            while done() < enough and time.monotonic() < ends_at:
+                time.sleep(0.002)
+            time.sleep(self.chance.random() * 0.02)  # not always at the moment of an answer
             self.kill_one()
             self.thaw()
             if number % every == 0 and self.counts["restarts"] < restarts:
@@ -128,27 +132,24 @@ def tell(name: str, **facts: Any) -> None:
     sys.stderr.write(f"\n{name}: {line}\n")
 
 
+def wait_for(is_so: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < ends_at, "the workers do not get on"
+        time.sleep(0.005)
+
+
 def customers(number: int) -> list[str]:
     return [f"customer{n}@client.example" for n in range(number)]
-
-
-def spread(lab: Lab, *, over_seconds: float, bursts: int) -> None:
-    """The mails fall due in bursts, so that there is work at every kill."""
-    lab.database.ask(
-        "UPDATE messaging_message SET due_at = clock_timestamp() + make_interval(secs => %(gap)s) * (id %% %(bursts)s)",
-        gap=over_seconds / bursts,
-        bursts=bursts,
-    )
 
 
 def storm_of_mails(lab: Lab, *, sends: int, kills: int, restarts: int, seed: int) -> None:
     lab.sandbox.use(mail={"rates": MAIL_FAULTS, "seed": seed})
     lab.zygote.run("queue", recipients=customers(sends), needs_note=False)
-    spread(lab, over_seconds=kills * GAP_SECONDS, bursts=kills // 2)
     began = time.monotonic()
     with storm(lab, steps=["sweep", "send"], seed=seed) as ours:
-        ours.rage(kills=kills, restarts=restarts)
-        raged = len(lab.sandbox.mail_ledger())
+        ours.rage(kills=kills, restarts=restarts, work=sends, done=lambda: lab.sandbox.mailbox.count)
+        raged = lab.sandbox.mailbox.count
         ours.calm()
     lab.zygote.run("drain", place=ours.place, within_seconds=60)
 
@@ -180,15 +181,17 @@ def storm_of_notes(lab: Lab, *, notes: int, kills: int, restarts: int, seed: int
     lab.sandbox.use(notes={"rates": NOTE_FAULTS, "seed": seed})
     began = time.monotonic()
     with storm(lab, steps=["sweep", "notes"], seed=seed) as ours:
-        ours.rage(kills=kills, restarts=restarts)
-        raged = len(lab.sandbox.note_ledger())
+        ours.rage(kills=kills, restarts=restarts, work=notes, done=lambda: len(lab.sandbox.book.notes))
+        raged = len(lab.sandbox.book.notes)
         ours.calm()
     lab.zygote.run("drain", place=ours.place, within_seconds=120)
 
     wrong, ended = lab.wrong(), lab.statuses("cmsnote")
     struck = Counter(line["fault"] for line in lab.sandbox.fault_ledger())
     seconds = round(time.monotonic() - began, 1)
-    tell("storm of notes", seed=seed, **ours.counts, **ended, in_the_storm=raged, faults=sum(struck.values()), seconds=seconds)
+    between = round(raged / kills, 1)
+    tell("storm of notes", seed=seed, **ours.counts, **ended, notes_between_kills=between, faults=struck.total(), seconds=seconds)
+    assert raged > notes / 2, "the workers did their work after the storm, not in it"
     assert wrong == []
     assert ended == {"processed": notes}
     assert len(lab.sandbox.note_ledger()) == notes
@@ -203,11 +206,10 @@ def test_six_hundred_notes_survive_forty_kills(clean_lab: Lab):
 
 
 def test_without_kills_and_faults_no_mail_is_ever_in_doubt_though_the_database_restarts_and_workers_are_told_to_stop(clean_lab: Lab):
-    clean_lab.zygote.run("queue", recipients=customers(400), needs_note=False)
-    spread(clean_lab, over_seconds=4, bursts=20)
+    clean_lab.zygote.run("queue", recipients=customers(1_000), needs_note=False)
     with storm(clean_lab, steps=["sweep", "send"], seed=7) as ours:
         for number in range(10):
-            time.sleep(0.3)
+            wait_for(lambda number=number: clean_lab.sandbox.mailbox.count > 90 * number)
             leaver = ours.crew.pop(0)
             leaver.signal(signal.SIGTERM)
             assert leaver.has_ended(within_seconds=20)
@@ -218,7 +220,7 @@ def test_without_kills_and_faults_no_mail_is_ever_in_doubt_though_the_database_r
     clean_lab.zygote.run("drain", place=ours.place)
 
     assert clean_lab.wrong() == []
-    assert clean_lab.statuses() == {"sent": 400}
+    assert clean_lab.statuses() == {"sent": 1_000}
 
 
 @pytest.mark.storm

@@ -98,7 +98,7 @@ def meanwhile(told: argparse.Namespace) -> Callable[[str], object]:
 
 def as_text(measured: dict[str, Any], results: Results, told: argparse.Namespace) -> str:
     titles = {
-        "smtp-sink": f"To a mail sink written in C (Postfix's smtp-sink), {told.mails:,} mails, medians of {told.rounds}:",
+        "smtp-sink": f"To a mail sink written in C (Postfix's smtp-sink), {told.mails:,} mails, medians of {told.rounds} runs each:",
         "sandbox": "To the portal's own sandbox (an SMTP server in Python), every mail owing a note:",
         "notes": "Then their notes, to the sandbox's case-management system over HTTP:",
     }

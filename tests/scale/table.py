@@ -36,7 +36,7 @@ def rendered(results: dict[str, list[Run]], *, ours: str, unit: str) -> str:
     """One row per contestant; the ratio is that of the best medians, so above 1 means that this portal is faster."""
     counts = sorted({run.workers for runs in results.values() for run in runs})
     several = len(results) > 1
-    ratio = ["portal is faster"] if several else []
+    ratio = ["portal ÷ this"] if several else []
     head = [f"{unit} a second, by workers", *map(str, counts), "best", *ratio, "CPU µs, Python + PostgreSQL"]
     rows = [row(name, runs, counts=counts, ours=best(results[ours])[1] if several else None) for name, runs in results.items()]
     return aligned([head, *rows])
