@@ -35,6 +35,9 @@ FROZEN = """
     END $$;
     CREATE TRIGGER messaging_note_frozen BEFORE UPDATE ON messaging_cmsnote
         FOR EACH ROW WHEN (OLD.status = 'processed') EXECUTE FUNCTION messaging_frozen();
+    CREATE TRIGGER messaging_note_pinned BEFORE UPDATE OF message_id, reference ON messaging_cmsnote
+        FOR EACH ROW WHEN ((OLD.message_id, OLD.reference) IS DISTINCT FROM (NEW.message_id, NEW.reference))
+        EXECUTE FUNCTION messaging_frozen();
     CREATE TRIGGER messaging_note_kept BEFORE DELETE ON messaging_cmsnote
         FOR EACH ROW EXECUTE FUNCTION messaging_frozen();
     CREATE TRIGGER messaging_noteattempt_frozen BEFORE UPDATE ON messaging_noteattempt
@@ -83,6 +86,7 @@ REVERSE = """
     DROP TRIGGER messaging_attempt_frozen ON messaging_attempt;
     DROP TRIGGER messaging_noteattempt_kept ON messaging_noteattempt;
     DROP TRIGGER messaging_noteattempt_frozen ON messaging_noteattempt;
+    DROP TRIGGER messaging_note_pinned ON messaging_cmsnote;
     DROP TRIGGER messaging_note_kept ON messaging_cmsnote;
     DROP TRIGGER messaging_note_frozen ON messaging_cmsnote;
     DROP TRIGGER messaging_note_only_for_sent ON messaging_cmsnote;

@@ -41,7 +41,7 @@ class Listener:
                 threading.Thread(target=self.survive, args=(connection,), daemon=True).start()
 
     def survive(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:
+        with contextlib.suppress(OSError, ValueError), connection:  # ValueError: it was closed under us
             self.serve(connection)
 
     def serve(self, connection: socket.socket) -> None:

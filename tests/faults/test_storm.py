@@ -21,8 +21,8 @@ from tests.faults.zygote import Worker
 WORKERS = 4
 SHARE_IN_THE_STORM = 0.8  # of the work; the rest is left for the drain
 LONGEST_GAP_SECONDS = 3.0  # between two kills, where everything is claimed by the dead and waits for its lease to end
-LEASE_SECONDS, SETTLE_SECONDS = 2.0, 2.0
-FREEZE_SECONDS = 2.8  # longer than the lease, shorter than lease and settle time
+LEASE_SECONDS, SETTLE_SECONDS = 1.2, 1.5
+FREEZE_SECONDS = 2.0  # longer than the lease, shorter than lease and settle time
 FREEZE_SHARE = 0.05
 DROPS_AFTER_THE_BODY = ("drop-after-accept", "drop-before-accept")
 MAIL_FAULTS = {
@@ -41,7 +41,7 @@ NOTE_FAULTS = {
     "drop-after-commit": 0.03,
     "timeout-before-commit": 0.003,
     "timeout-after-commit": 0.003,
-    "slow-commit-1": 0.005,  # the client gives up after half a second; the settle time is longer than both
+    "slow-commit-0.5": 0.005,  # the client gives up after half a second; the settle time is longer than both
     "429-1": 0.002,
     "garbage": 0.01,
     "html": 0.01,

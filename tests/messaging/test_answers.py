@@ -21,21 +21,20 @@ from tests.fakes import Wire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CUT = [  # where the answer to our commit is lost: words of the statement, after the how-manieth mail
-    pytest.param(b"COMMIT", 0, id="the claim"),
-    pytest.param(b"fenced AS", 0, id="the first fence"),
-    pytest.param(b"settled AS", 0, id="a result with the next fence"),
-    pytest.param(b"settled AS", 2, id="the last result"),
+CUT = [  # from which fault point on, after how many passes, the answer to which statement is lost
+    pytest.param(None, 0, b"COMMIT", id="the claim"),
+    pytest.param("mail.after_connect", 0, b"fenced AS", id="the first fence"),
+    pytest.param("mail.after_body", 0, b"settled AS", id="a result with the next fence"),
+    pytest.param("mail.after_body", 2, b"settled AS", id="the last result"),
 ]
 
 
-@pytest.mark.parametrize(("statement", "after"), CUT)
-def test_a_lost_answer_to_our_commit_is_exactly_one_mail(sandbox, wire, at, tmp_path, statement, after):
+@pytest.mark.parametrize(("point", "after", "statement"), CUT)
+def test_a_lost_answer_to_our_commit_is_exactly_one_mail(sandbox, wire, at, tmp_path, point, after, statement):
+    Provider.objects.create(name="primary", purpose="mail")
     for _ in range(3):
         make_message(case=make_case())
-    at("mail.after_connect" if after == 0 and statement == b"fenced AS" else "mail.after_body", after, lambda: wire.cut_after(statement))
-    if statement == b"COMMIT":
-        wire.cut_after(statement)
+    at(point, after, lambda: wire.cut_after(statement)) if point else wire.cut_after(statement)
 
     with contextlib.suppress(DatabaseError):
         delivery.send_due(mail_terms(sandbox, tmp_path))
@@ -109,14 +108,14 @@ def test_an_answer_is_left_on_disk_when_the_database_stays_away_and_we_are_told_
     def go_away() -> None:
         wire.cut_after(b"settled AS")
         gone.append(True)
-        monkeypatch.setitem(connection.settings_dict, "PORT", 1)
+        connection.settings_dict["PORT"] = 1
 
     at("mail.after_body", 0, go_away)
     with pytest.raises(DatabaseError):
         delivery.send_due(mail_terms(sandbox, tmp_path, stop=lambda: bool(gone)))
     assert spool.depth(tmp_path) >= 1
 
-    monkeypatch.setitem(connection.settings_dict, "PORT", wire.port)
+    connection.settings_dict["PORT"] = wire.port
     connection.close()
     recover(tmp_path)
 
