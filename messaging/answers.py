@@ -53,6 +53,8 @@ class Answers:
             self._record_late()
             raise
         self._done()
+        if fence is None:  # in between, lines of answers that are recorded may stay: replaying them changes nothing
+            self.spool.forget()
         return fenced
 
     def close(self) -> None:
@@ -62,7 +64,6 @@ class Answers:
         if self.pending is not None:
             self.recorded(self.pending)
             self.pending = None
-            self.spool.forget()
             fault("mail.after_result_commit")
 
     def _record_late(self) -> None:

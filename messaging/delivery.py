@@ -22,7 +22,7 @@ from messaging.faults import fault
 from messaging.gateways.mail import MailRefused, MailServer, MailUnavailable, MailUnclear
 from messaging.lines import Line, NoLine
 from messaging.mime import mime
-from messaging.models import Message, Phase, Reason, Status
+from messaging.models import Message, Phase, Reason, Status, Suppression
 from messaging.outcomes import Fence, Outcome
 from messaging.retry import RetryPolicy
 
@@ -89,7 +89,9 @@ def send_due(terms: Terms, *, limit: int | None = None, seconds: float = 50.0, u
 
 def claim(*, lease: timedelta, limit: int) -> list[Message]:
     """Take up to `limit` due messages. Committed before this returns."""
-    rows: list[Message] = Message.objects.due().claim(lease=lease, limit=limit, status=Status.CLAIMED, claims=F("claims") + 1)
+    rows: list[Message] = Message.objects.due().claim(
+        lease=lease, limit=limit, status=Status.CLAIMED, claims=F("claims") + 1, transmitting_since=None
+    )
     fault("claim.after_commit")
     return rows
 
@@ -144,11 +146,14 @@ class Courier:
 
     def _without_suppressed(self, batch: list[Message]) -> list[Message]:
         """Those to a suppressed address are cancelled before a server hears of them."""
-        stopped = set(Message.objects.filter(pk__in=[message.pk for message in batch]).suppressed().values_list("pk", flat=True))
+        stopped = Suppression.objects.addresses_among([message.recipient for message in batch if not message.is_test])
+        if not stopped:
+            return batch
+        going = [message for message in batch if message.is_test or message.recipient.lower() not in stopped]
         for message in batch:
-            if message.pk in stopped:
+            if message not in going:
                 self.tally.cancelled += let_go(message, to=Status.CANCELLED, reason=Reason.SUPPRESSED.label)
-        return [message for message in batch if message.pk not in stopped]
+        return going
 
     def send(self, message: Message) -> None:
         """Bring one message to the server. What the server says is kept at once, and recorded with the next message's fence."""
@@ -168,7 +173,7 @@ class Courier:
             try:
                 connection.prepare(sender=message.sender, recipient=message.recipient, size=len(body))
             except MailRefused as refusal:
-                self._refused(message, refusal, fenced=False)
+                self._refused(message, refusal)
                 return False
             except MailUnavailable as trouble:
                 if not self.line.is_fresh:
@@ -205,26 +210,26 @@ class Courier:
         try:
             reply = self.line.connection().transmit(body)
         except MailRefused as refusal:
-            return self._refused(message, refusal, fenced=True)
+            return self._refused(message, refusal)
         except MailUnavailable as gone:
-            return self._conclude(message, Status.QUEUED, Phase.LOST_PRE, error=str(gone), fenced=True)
+            return self._conclude(message, Status.QUEUED, Phase.LOST_PRE, error=str(gone))
         except MailUnclear as doubt:
-            return self._conclude(message, Status.IN_DOUBT, Phase.LOST_POST, error=str(doubt), fenced=True)
+            return self._conclude(message, Status.IN_DOUBT, Phase.LOST_POST, error=str(doubt))
         fault("mail.after_body")
         self.line.took_one()
         yes = {"code": reply.code, "reply": reply.text, "remote_id": reply.queue_id, "owes_note": message.needs_note}
-        self.answers.keep(self._outcome(message, Status.SENT, Phase.ACCEPTED, fenced=True, **yes))
+        self.answers.keep(self._outcome(message, Status.SENT, Phase.ACCEPTED, **yes))
         if self.terms.pause_seconds:
             self.answers.record()
             time.sleep(self.terms.pause_seconds)
         return None
 
-    def _refused(self, message: Message, refusal: MailRefused, *, fenced: bool) -> None:
+    def _refused(self, message: Message, refusal: MailRefused) -> None:
         """The server said no: later, while tries are left and it may change its mind; otherwise never."""
         tries = message.attempts + 1
         later = not refusal.permanent and tries < message.max_attempts
         to = Status.QUEUED if later else Status.FAILED
-        facts: dict[str, Any] = {"code": refusal.code, "reply": refusal.reply, "fenced": fenced}
+        facts: dict[str, Any] = {"code": refusal.code, "reply": refusal.reply}
         self._conclude(message, to, Phase.REJECTED, error=str(refusal), tries=tries, **facts)
         if refusal.at_sender and refusal.permanent:
             self.line.refused_our_sender(str(refusal))
@@ -237,10 +242,10 @@ class Courier:
         self.answers.record()
         journal.count_error("delivery", error, message_id=message.pk)
 
-    def _outcome(self, message: Message, to: Status, phase: Phase, *, fenced: bool = False, **facts: Any) -> Outcome:
+    def _outcome(self, message: Message, to: Status, phase: Phase, **facts: Any) -> Outcome:
         assert message.lease is not None
         name = self.line.server_name
-        return Outcome(message_id=message.pk, token=message.lease, to=to, phase=phase, provider=name, fenced=fenced, **facts)
+        return Outcome(message_id=message.pk, token=message.lease, to=to, phase=phase, provider=name, **facts)
 
     def _put_back(self, rest: list[Message]) -> None:
         """The database failed under us; none of these has left, but for the one whose body did. If it is still away their holds run out."""

@@ -5,7 +5,7 @@ import re
 
 VARIABLES = [  # from the most particular to the least
     (re.compile(r"<[^<>\s]+@[^<>\s]+>"), "<address>"),
-    (re.compile(r"[\w.+-]+@[\w.-]+"), "<address>"),
+    (re.compile(r"[\w.'+-]+@[\w.-]+"), "<address>"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b", re.I), "<id>"),
     (re.compile(r"\b(?=[0-9A-Fa-f]*\d)[0-9A-Fa-f]{10,}\b"), "<id>"),
     (re.compile(r"\b\d+(?:\.\d+){3}\b"), "<host>"),

@@ -1,6 +1,7 @@
 """A message's bytes, the same on every try: fixed header names, encoded bodies, CRLF throughout. Pure."""
 
 import quopri
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.header import Header
@@ -8,6 +9,7 @@ from email.utils import format_datetime, formataddr, parseaddr
 from functools import lru_cache
 
 EOL = b"\r\n"
+PLAIN = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")  # most addresses: nothing to parse, nothing to encode
 
 
 def mime(
@@ -56,6 +58,8 @@ def encoded(value: str) -> str:
 @lru_cache(maxsize=4_096)
 def address(value: str) -> str:
     """A name and address in ASCII: the name encoded, an international domain as punycode."""
+    if PLAIN.fullmatch(value):
+        return value
     name, mailbox = parseaddr(value)
     return formataddr((name, ascii_mailbox(mailbox))) if name else ascii_mailbox(mailbox)
 
@@ -63,6 +67,8 @@ def address(value: str) -> str:
 @lru_cache(maxsize=4_096)
 def ascii_mailbox(mailbox: str) -> str:
     """The bare mailbox with its domain in ASCII. Raises UnicodeError where the part before the @ is not ASCII: few servers take that."""
+    if PLAIN.fullmatch(mailbox):
+        return mailbox
     local, _, domain = parseaddr(mailbox)[1].rpartition("@")
     if not local.isascii():
         raise UnicodeError(f"the server cannot take the address {mailbox}: its part before the @ is not ASCII")

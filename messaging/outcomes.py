@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -22,13 +23,12 @@ PREPARE_AFTER = 3  # runs of a statement before the server keeps its plan
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The end of one try. `fenced` says whether it had got as far as the body, so that its attempt is open already."""
+    """The end of one try, however far it had got."""
 
     message_id: int
     token: uuid.UUID
     to: Status
     phase: Phase
-    fenced: bool
     code: int | None = None
     reply: str = ""
     remote_id: str = ""
@@ -55,26 +55,10 @@ def from_fact(fact: Mapping[str, Any]) -> Outcome:
     return Outcome(**{**fact, "token": uuid.UUID(fact["token"]), "to": Status(fact["to"]), "phase": Phase(fact["phase"])})
 
 
-SETTLED = """settled AS (
-        UPDATE messaging_message SET
-            status = %(to)s, lease = NULL, leased_until = NULL, claims = CASE WHEN %(never_left)s THEN claims ELSE 0 END,
-            sent_at = CASE WHEN %(is_sent)s THEN clock_timestamp() END,
-            doubt_since = CASE WHEN %(is_doubt)s THEN clock_timestamp() END,
-            due_at = coalesce(clock_timestamp() + %(wait)s, due_at),
-            attempts = attempts + %(answered)s - CASE WHEN %(never_left)s AND status = 'transmitting' THEN 1 ELSE 0 END,
-            tries = tries + %(opens)s,
-            reply_code = %(code)s, remote_id = %(remote_id)s, provider = %(provider)s, error = %(error)s, reason = ''
-        WHERE id = %(id)s AND lease = %(token)s AND status = ANY(%(sources)s)
-        RETURNING id, tries, round
-    )"""
-CLOSED = """closed AS (
-        UPDATE messaging_attempt a SET
-            phase = %(phase)s, reply_code = %(code)s, reply = %(reply)s, error = %(error)s, ended_at = clock_timestamp()
-        FROM settled WHERE a.message_id = %(id)s AND a.number = settled.tries AND a.ended_at IS NULL
-    )"""
 RECORDED = """recorded AS (
         INSERT INTO messaging_attempt (message_id, number, round, token, phase, provider, reply_code, reply, error, started_at, ended_at)
-        SELECT id, tries, round, %(token)s, %(phase)s, %(provider)s, %(code)s, %(reply)s, %(error)s, clock_timestamp(), clock_timestamp()
+        SELECT id, tries, round, %(token)s, '{phase}', %(provider)s, %(code)s, %(reply)s, %(error)s,
+            coalesce(transmitting_since, clock_timestamp()), clock_timestamp()
         FROM settled
     )"""
 OWED = """owed AS (
@@ -85,63 +69,74 @@ OWED = """owed AS (
 FENCED = """fenced AS (
         UPDATE messaging_message SET
             status = 'transmitting', leased_until = clock_timestamp() + %(next_lease)s, provider = %(next_provider)s,
-            attempts = attempts + 1, tries = tries + 1
+            transmitting_since = clock_timestamp(), attempts = attempts + 1, tries = tries + 1
         WHERE id = %(next_id)s AND lease = %(next_token)s AND status = 'claimed' AND leased_until > clock_timestamp()
             AND (expires_at IS NULL OR expires_at > clock_timestamp())
             AND (is_test OR NOT EXISTS (
                 SELECT FROM messaging_suppression s WHERE s.address = lower(recipient)
                 AND (s.suppressed_until IS NULL OR s.suppressed_until > clock_timestamp())))
-        RETURNING id, tries, round
-    )"""
-OPENED = """opened AS (
-        INSERT INTO messaging_attempt (message_id, number, round, token, phase, provider, reply, error, started_at)
-        SELECT id, tries, round, %(next_token)s, 'data_started', %(next_provider)s, '', '', clock_timestamp() FROM fenced
+        RETURNING id
     )"""
 
 
 def write(outcome: Outcome | None, fence: Fence | None = None) -> tuple[bool, bool]:
     """Record the outcome and set the fence in one commit; returns whether each of them held. False: the message was taken away."""
-    parts: list[str] = []
-    params: dict[str, Any] = {}
-    if outcome:
-        parts += [SETTLED, CLOSED if outcome.fenced else RECORDED, *([OWED] if outcome.owes_note else [])]
-        params |= _settling(outcome)
-    if fence:
-        parts += [FENCED, OPENED]
-        params |= _fencing(fence)
-    held = [f"EXISTS(SELECT FROM {name})" if given else "FALSE" for name, given in (("settled", outcome), ("fenced", fence))]
-    return _run(f"WITH {', '.join(parts)} SELECT {', '.join(held)}", params)
+    ending = (outcome.to, outcome.phase, outcome.owes_note) if outcome else None
+    return _run(statement(ending, fence is not None), _settling(outcome) | _fencing(fence))
 
 
-def _settling(outcome: Outcome) -> dict[str, Any]:
-    opens, never_left = not outcome.fenced, outcome.phase == Phase.LOST_PRE
-    return {
-        "id": outcome.message_id,
-        "token": outcome.token,
-        "to": str(outcome.to),
-        "sources": sources(MOVES, to=outcome.to),
-        "is_sent": outcome.to == Status.SENT,
-        "is_doubt": outcome.to == Status.IN_DOUBT,
-        "never_left": never_left,
-        "phase": str(outcome.phase),
-        "opens": int(opens),
-        "answered": int(opens and not never_left),  # a fenced try was counted by its fence
-        "code": outcome.code,
-        "reply": outcome.reply,
-        "remote_id": outcome.remote_id,
-        "provider": outcome.provider,
-        "error": outcome.error,
-        "wait": timedelta(seconds=outcome.wait_seconds) if outcome.to == Status.QUEUED else None,
-    }
+@cache
+def statement(ending: tuple[Status, Phase, bool] | None, fences: bool) -> str:
+    """One statement per kind of ending: what is known of it stands in its text, so that the server plans each of the few only once."""
+    assert ending or fences, "nothing to write"
+    parts = []
+    if ending:
+        to, phase, owes_note = ending
+        parts += [settled(to, phase), RECORDED.replace("{phase}", phase.value), *([OWED] if owes_note else [])]
+    parts += [FENCED] if fences else []
+    held = [f"EXISTS(SELECT FROM {name})" if given else "FALSE" for name, given in (("settled", ending), ("fenced", fences))]
+    return f"WITH {', '.join(parts)} SELECT {', '.join(held)}"
 
 
-def _fencing(fence: Fence) -> dict[str, Any]:
-    return {
-        "next_id": fence.message_id,
-        "next_token": fence.token,
-        "next_provider": fence.provider,
-        "next_lease": fence.lease,
-    }
+def settled(to: Status, phase: Phase) -> str:
+    """The message's own part. The fence, where it was set, has counted the try already; one that never left is not counted at all."""
+    never_left = phase == Phase.LOST_PRE
+    facts = {
+        "status": f"'{to.value}'",
+        "lease": "NULL",
+        "leased_until": "NULL",
+        "tries": "tries + CASE status WHEN 'transmitting' THEN 0 ELSE 1 END",
+        "attempts": f"attempts + CASE status WHEN 'transmitting' THEN {-int(never_left)} ELSE {int(not never_left)} END",
+        "claims": "claims" if never_left else "0",
+        "reply_code": "%(code)s",
+        "remote_id": "%(remote_id)s",
+        "provider": "%(provider)s",
+        "error": "%(error)s",
+        "reason": "''",
+    } | {
+        Status.SENT: {"sent_at": "clock_timestamp()"},
+        Status.IN_DOUBT: {"doubt_since": "clock_timestamp()"},
+        Status.QUEUED: {"due_at": "clock_timestamp() + %(wait)s"},
+    }.get(to, {})
+    states = ", ".join(f"'{state}'" for state in sources(MOVES, to=to))
+    return f"""settled AS (
+        UPDATE messaging_message SET {", ".join(f"{name} = {value}" for name, value in facts.items())}
+        WHERE id = %(id)s AND lease = %(token)s AND status IN ({states})
+        RETURNING id, tries, round, transmitting_since
+    )"""
+
+
+def _settling(outcome: Outcome | None) -> dict[str, Any]:
+    if outcome is None:
+        return {}
+    facts = {name: getattr(outcome, name) for name in ("token", "code", "reply", "remote_id", "provider", "error")}
+    return facts | {"id": outcome.message_id, "wait": timedelta(seconds=outcome.wait_seconds)}
+
+
+def _fencing(fence: Fence | None) -> dict[str, Any]:
+    if fence is None:
+        return {}
+    return {"next_id": fence.message_id, "next_token": fence.token, "next_provider": fence.provider, "next_lease": fence.lease}
 
 
 def _run(sql: str, params: dict[str, Any]) -> tuple[bool, bool]:
@@ -159,7 +154,7 @@ def _run(sql: str, params: dict[str, Any]) -> tuple[bool, bool]:
 def take_back(message_id: int, token: uuid.UUID) -> bool:
     """Put a message back whose body has not left, whether or not its fence was written; no attempt is used up."""
     why = "The database was away just before the body."
-    return write(Outcome(message_id=message_id, token=token, to=Status.QUEUED, phase=Phase.LOST_PRE, fenced=True, error=why))[0]
+    return write(Outcome(message_id=message_id, token=token, to=Status.QUEUED, phase=Phase.LOST_PRE, error=why))[0]
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ Migrations install these triggers; `SQL` is what they run and `REVERSE` takes it
 """
 
 from messaging.lifecycles import guard_sql
-from messaging.models.message import MOVES
+from messaging.models.message import FACTS, MOVES
 from messaging.models.note import NOTE_MOVES
 
 # The golden rule. Deferred: the message and its note are written in one transaction, in whichever order.
@@ -45,7 +45,7 @@ FROZEN = """
     CREATE TRIGGER messaging_noteattempt_kept BEFORE DELETE ON messaging_noteattempt
         FOR EACH ROW EXECUTE FUNCTION messaging_frozen();
     CREATE TRIGGER messaging_attempt_frozen BEFORE UPDATE ON messaging_attempt
-        FOR EACH ROW WHEN (OLD.ended_at IS NOT NULL) EXECUTE FUNCTION messaging_frozen();
+        FOR EACH ROW EXECUTE FUNCTION messaging_frozen();
     CREATE TRIGGER messaging_decision_frozen BEFORE UPDATE ON messaging_decision
         FOR EACH ROW EXECUTE FUNCTION messaging_frozen();
     CREATE TRIGGER messaging_templateversion_frozen BEFORE UPDATE ON messaging_templateversion
@@ -69,7 +69,7 @@ SINGLE_LINES = """
 
 SQL = "".join(
     [
-        guard_sql(table="messaging_message", moves=MOVES),
+        guard_sql(table="messaging_message", moves=MOVES, facts=FACTS),
         guard_sql(table="messaging_cmsnote", moves=NOTE_MOVES),
         SENT_OWES_A_NOTE,
         FROZEN,
@@ -91,8 +91,8 @@ REVERSE = """
     DROP TRIGGER messaging_note_frozen ON messaging_cmsnote;
     DROP TRIGGER messaging_note_only_for_sent ON messaging_cmsnote;
     DROP TRIGGER messaging_sent_owes_a_note ON messaging_message;
-    DROP TRIGGER messaging_cmsnote_moves ON messaging_cmsnote;
-    DROP TRIGGER messaging_message_moves ON messaging_message;
+    DROP TRIGGER messaging_cmsnote_guard ON messaging_cmsnote;
+    DROP TRIGGER messaging_message_guard ON messaging_message;
     DROP FUNCTION messaging_line_break, messaging_frozen, messaging_note_only_for_sent, messaging_sent_owes_a_note,
-        messaging_cmsnote_moves, messaging_message_moves;
+        messaging_cmsnote_guard, messaging_message_guard;
 """

@@ -35,17 +35,32 @@ def sweep(*, spool_dir: Path) -> dict[str, int]:
 @transaction.atomic
 def doubt() -> int:
     """Transmitting, and the worker is gone: in doubt, with an attempt that says so. A person or evidence decides."""
-    lapsed = Message.objects.filter(status=Status.TRANSMITTING).lapsed().select_for_update(skip_locked=True)
-    ids = list(lapsed.values_list("pk", flat=True)[:AT_ONCE])
+    lapsed = list(Message.objects.filter(status=Status.TRANSMITTING).lapsed().select_for_update(skip_locked=True)[:AT_ONCE])
+    ids = [message.pk for message in lapsed]
     fault("reaper.mid_scan")
-    broken_off = Attempt.objects.filter(message__in=ids, ended_at=None)
-    broken_off.update(phase=Phase.LOST_POST, error=NO_WORD, ended_at=Now())
+    Attempt.objects.bulk_create(broken_off(message) for message in lapsed)
     moved = Message.objects.filter(pk__in=ids).move(
         Status.IN_DOUBT, lease=None, leased_until=None, doubt_since=Now(), error=NO_WORD, claims=0
     )
     if moved:
         journal.record(Level.WARNING, "delivery", f"{moved} messages are in doubt: {NO_WORD}", detail={"messages": ids[:50]})
     return moved
+
+
+def broken_off(message: Message) -> Attempt:
+    """The attempt that its worker did not live to write."""
+    assert message.lease, "a transmitting message is held"
+    assert message.transmitting_since, "a transmitting message says since when"
+    return Attempt(
+        message=message,
+        number=message.tries,
+        round=message.round,
+        token=message.lease,
+        phase=Phase.LOST_POST,
+        provider=message.provider,
+        error=NO_WORD,
+        started_at=message.transmitting_since,
+    )
 
 
 def put_back() -> int:

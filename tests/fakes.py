@@ -67,8 +67,12 @@ class FakeMailServer(Listener):
             verb = line.split()[0].decode("latin-1").upper()
             self.heard.append(f"{verb}{line.decode('latin-1').strip()[len(verb) :]}")
             if self.say(connection, verb).startswith(b"354") and verb == "DATA":
-                self.bodies.append(b"".join(iter(lines.readline, b".\r\n")))
-                self.say(connection, "body")
+                body = b""
+                while (line := lines.readline()) not in (b".\r\n", b""):
+                    body += line
+                if line:
+                    self.bodies.append(body)
+                    self.say(connection, "body")
 
     def say(self, connection: socket.socket, step: str) -> bytes:
         given = self.answers.get(step, [b"250 ok\r\n"])

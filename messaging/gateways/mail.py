@@ -85,6 +85,13 @@ def from_url(url: str, *, name: str) -> MailServer:
     return MailServer(name=name, host=parts.hostname, port=port, user=user, password=password, tls=tls)
 
 
+@dataclass(frozen=True)
+class Step:
+    command: str
+    wanted: frozenset[int]
+    seconds: float
+
+
 class Dialogue(smtplib.SMTP):
     """smtplib, with a deadline for a whole reply: a server that drips one byte at a time is a server that does not answer."""
 
@@ -108,6 +115,10 @@ class Dialogue(smtplib.SMTP):
             raise smtplib.SMTPServerDisconnected(
                 f"it spoke out of turn: {words(self.unread)}" if self.unread else "it closed the connection"
             )
+
+    def ask(self, step: Step) -> tuple[int, bytes]:
+        self.deadline_seconds = step.seconds
+        return self.docmd(step.command)
 
     def getreply(self) -> tuple[int, bytes]:
         ends_at = time.monotonic() + self.deadline_seconds
@@ -196,12 +207,17 @@ class Connection:
         """Bring the dialogue to the point where the body comes next. Until then nothing has left."""
         smtp = self._speaking()
         self._check(smtp, recipient, size)
-        smtp.deadline_seconds = COMMAND_SECONDS
+        steps = [
+            Step(f"MAIL FROM:<{ascii_mailbox(sender)}>", frozenset({250}), COMMAND_SECONDS),
+            Step(f"RCPT TO:<{ascii_mailbox(recipient)}>", frozenset({250, 251, 252}), COMMAND_SECONDS),
+            Step("DATA", frozenset({354}), DATA_SECONDS),
+        ]
         try:
-            self._expect(smtp.docmd("MAIL", f"FROM:<{ascii_mailbox(sender)}>"), {250}, at_sender=True)
-            self._expect(smtp.docmd("RCPT", f"TO:<{ascii_mailbox(recipient)}>"), {250, 251, 252})
-            smtp.deadline_seconds = DATA_SECONDS
-            self._expect(smtp.docmd("DATA"), {354})
+            if smtp.has_extn("pipelining"):
+                self._all_at_once(smtp, steps)
+            else:
+                for step in steps:
+                    self._expect(step, smtp.ask(step))
         except (smtplib.SMTPException, OSError) as trouble:
             self.close()
             raise MailUnavailable(f"{self.server.name} broke off before the body: {trouble}") from trouble
@@ -215,15 +231,35 @@ class Connection:
         except UnicodeError as trouble:
             raise MailRefused(553, str(trouble)) from None
 
-    def _expect(self, answer: tuple[int, bytes], wanted: set[int], *, at_sender: bool = False) -> None:
+    def _all_at_once(self, smtp: Dialogue, steps: list[Step]) -> None:
+        """The steps in one packet, where the server takes that (RFC 2920). The first no counts, whatever follows it."""
+        smtp.check_turn()
+        smtp.send("".join(f"{step.command}\r\n" for step in steps))
+        answers = []
+        for step in steps:
+            smtp.deadline_seconds = step.seconds
+            try:
+                answers.append((step, smtp.getreply()))
+            except (smtplib.SMTPException, OSError):
+                if all(code in known.wanted for known, (code, _) in answers):
+                    raise
+                self.close()
+                break
+        refused = next((answer for answer in answers if answer[1][0] not in answer[0].wanted), None)
+        if refused and answers[-1][1][0] == 354:
+            self.close()  # it waits for the body of a mail that it refuses
+        if refused:
+            self._expect(*refused)
+
+    def _expect(self, step: Step, answer: tuple[int, bytes]) -> None:
         code, text = answer
-        if code in wanted:
+        if code in step.wanted:
             return
         if code == 421 or not 400 <= code < 600:
             self.close()
             raise MailUnavailable(f"{self.server.name} broke off before the body: {code} {words(text)}")
         self._reset()
-        raise MailRefused(code, words(text), at_sender=at_sender)
+        raise MailRefused(code, words(text), at_sender=step.command.startswith("MAIL"))
 
     def transmit(self, body: bytes) -> Reply:
         """Hand over the body; returns the yes. A no is MailRefused; silence is MailUnavailable before the first byte, then MailUnclear."""

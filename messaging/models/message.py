@@ -9,11 +9,11 @@ from typing import ClassVar, Self
 from django.conf import settings
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower, Now
 
 from messaging.leases import Leased, LeaseQuerySet
-from messaging.lifecycles import Moves
+from messaging.lifecycles import Fact, Moves
 from messaging.models.suppression import Suppression
 
 
@@ -59,8 +59,40 @@ class Reason(models.TextChoices):
     POISON = "poison", "Claimed more than 20 times without an outcome"
 
 
+FACTS = [
+    Fact(
+        name="message_leased_while_worked_on",
+        condition="(NEW.leased_until IS NOT NULL) = (NEW.status IN ('claimed', 'transmitting'))"
+        " AND (NEW.lease IS NULL) = (NEW.leased_until IS NULL)",
+        sentence="is held by a worker exactly while it is claimed or transmitting",
+    ),
+    Fact(
+        name="message_sent_at_iff_sent",
+        condition="(NEW.sent_at IS NOT NULL) = (NEW.status = 'sent')",
+        sentence="has a time of sending exactly when it is sent",
+    ),
+    Fact(
+        name="message_doubt_has_its_time",
+        condition="(NEW.doubt_since IS NOT NULL) = (NEW.status = 'in_doubt')",
+        sentence="says since when it is in doubt exactly while it is",
+    ),
+    Fact(
+        name="message_stopped_for_a_reason",
+        condition="NEW.reason <> '' OR NEW.status NOT IN ('held', 'cancelled')",
+        sentence="is held or cancelled without a reason",
+    ),
+    Fact(
+        name="message_attempts_within_the_round",
+        condition="NEW.max_attempts BETWEEN 1 AND 10 AND NEW.attempts BETWEEN 0 AND NEW.max_attempts AND NEW.round >= 1",
+        sentence="has at most max_attempts tries in a round, 1 to 10",
+    ),
+    Fact(
+        name="message_note_needs_a_case",
+        condition="NOT NEW.needs_note OR NEW.case_id IS NOT NULL",
+        sentence="owes a note but belongs to no case",
+    ),
+]
 WORKED_ON = [Status.CLAIMED.value, Status.TRANSMITTING.value]  # a worker has it, by lease
-AT_REST = [status for status in Status.values if status not in WORKED_ON]
 POISON_CLAIMS = 20  # claims without an outcome before a message is held for a person (R2)
 
 
@@ -136,6 +168,7 @@ class Message(Leased):
     tries = models.SmallIntegerField(default=0, help_text="All tries of all rounds: the number of the last attempt.")
     claims = models.SmallIntegerField(default=0, help_text="Times a worker took it since the last outcome.")
 
+    transmitting_since = models.DateTimeField(null=True, blank=True, help_text="When its body last went out.")
     sent_at = models.DateTimeField(null=True, blank=True)
     doubt_since = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=200, blank=True, help_text="Why it is held or cancelled.")
@@ -148,30 +181,12 @@ class Message(Leased):
     objects = MessageQuerySet.as_manager()
 
     class Meta:
+        # what each state must have, and which may follow which, is kept by a trigger: FACTS and MOVES above, promises.py
         ordering = ["-pk"]
         permissions = [("decide_message", "Can settle doubts, try again, give up"), ("send_message", "Can queue mail")]
         constraints = [
             models.UniqueConstraint(fields=["key"], name="one_message_per_key"),
             models.UniqueConstraint(fields=["message_id"], name="one_message_per_message_id"),
-            models.CheckConstraint(
-                name="message_leased_while_worked_on",
-                condition=Q(status__in=WORKED_ON, lease__isnull=False, leased_until__isnull=False)
-                | Q(status__in=AT_REST, lease=None, leased_until=None),
-            ),
-            models.CheckConstraint(
-                name="message_sent_at_iff_sent",
-                condition=Q(status="sent", sent_at__isnull=False) | (~Q(status="sent") & Q(sent_at=None)),
-            ),
-            models.CheckConstraint(
-                name="message_doubt_has_its_time",
-                condition=Q(status="in_doubt", doubt_since__isnull=False) | (~Q(status="in_doubt") & Q(doubt_since=None)),
-            ),
-            models.CheckConstraint(name="message_stopped_for_a_reason", condition=~Q(status__in=["held", "cancelled"]) | ~Q(reason="")),
-            models.CheckConstraint(
-                name="message_attempts_within_the_round",
-                condition=Q(max_attempts__range=(1, 10), attempts__range=(0, F("max_attempts")), round__gte=1),
-            ),
-            models.CheckConstraint(name="message_note_needs_a_case", condition=Q(needs_note=False) | Q(case__isnull=False)),
         ]
         indexes = [
             models.Index(fields=["lane", "due_at", "id"], name="message_due", condition=Q(status="queued")),

@@ -1,4 +1,4 @@
-"""A live portal on the test database, and a headless Chromium before it. Where there is no Chromium, the tests say so and are left out."""
+"""A live portal on the test database, and a headless Chromium before it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from portal.sandbox import Sandbox
-from tests.browser.office import Eyes, Office, browser, chromium, fill, log_in, new_page, picture
+from tests.browser.office import Eyes, Office, browser, fill, log_in, new_page, picture
 
 PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
@@ -38,10 +38,7 @@ def eyes() -> Iterator[Eyes]:
 @pytest.fixture
 def chrome(office: Office) -> Iterator[Browser]:
     """Begun after everything that needs the database in this thread, and gone before it is emptied."""
-    path = chromium()
-    if path is None:
-        pytest.skip("no Chromium: install the package chromium, or name the program in CHROMIUM")
-    with browser(path) as chrome:
+    with browser() as chrome:
         yield chrome
 
 

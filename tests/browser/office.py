@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
@@ -83,6 +84,12 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
+IN_A_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the package chromium, or name the program in CHROMIUM"),
+]
+
+
 class Eyes:
     """What went wrong on the pages that somebody looked at: script errors, refusals of the content security policy, failed answers."""
 
@@ -105,14 +112,10 @@ class Eyes:
 
 
 @contextmanager
-def browser(path: str) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE_MILLISECONDS)
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path, args=QUIET)
-        try:
-            yield chromium
-        finally:
-            chromium.close()
+    with sync_playwright() as driver, driver.chromium.launch(executable_path=chromium(), args=QUIET) as chrome:
+        yield chrome
 
 
 def new_page(browser: Browser, office: Office, *, eyes: Eyes, phone: bool = False, dark: bool = False) -> Page:

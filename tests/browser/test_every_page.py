@@ -7,11 +7,11 @@ import pytest
 from django.core.management import call_command
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.office import LOGIN, Eyes, Office, elsewhere, log_in, new_page, picture
+from tests.browser.office import IN_A_BROWSER, LOGIN, Eyes, Office, elsewhere, log_in, new_page, picture
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_BROWSER
 
-DESKS = "message cmsnote case messagesession emailtemplate suppression errorgroup systemevent provider".split()
+DESKS = ["message", "cmsnote", "case", "messagesession", "emailtemplate", "suppression", "errorgroup", "systemevent", "provider"]
 MOST_TABS = 60
 
 

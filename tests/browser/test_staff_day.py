@@ -2,12 +2,11 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.office import Office, picture
+from tests.browser.office import IN_A_BROWSER, Office, picture
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_BROWSER
 
 
 def test_the_bulk_send_day_from_choosing_to_the_last_note(office: Office, page: Page) -> None:

@@ -62,9 +62,11 @@ ANSWERS = [  # what the server says at which step; what we conclude; how many bo
 ]
 
 
+@pytest.mark.parametrize("offers", [b"", b"250-PIPELINING\r\n"], ids=["step by step", "all at once"])
 @pytest.mark.parametrize(("answers", "conclusion", "bodies"), ANSWERS)
-def test_every_answer_of_a_server_has_its_conclusion(impatient, answers, conclusion, bodies):
-    with FakeMailServer(answers) as server:
+def test_every_answer_of_a_server_has_its_conclusion(impatient, answers, conclusion, bodies, offers):
+    hello = answers.get("EHLO", b"250-fake\r\n250 HELP\r\n").replace(b"fake\r\n", b"fake\r\n" + offers)
+    with FakeMailServer(answers | {"EHLO": hello}) as server:
         assert hand_over(server.port) == conclusion
         assert len(server.bodies) == bodies
 

@@ -1,0 +1,109 @@
+"""The day itself: cases come in, batches are queued and sent, notes are added, until nothing is left to do."""
+
+import io
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.utils import timezone
+
+from messaging import batches, delivery, notes
+from messaging.gateways.cms import HttpCms
+from messaging.gateways.mail import MailServer
+from messaging.models import Case, CmsNote, Message, MessageSession, Mode, TemplateVersion
+from messaging.outbox import Sender
+from messaging.retry import RetryPolicy
+from portal import wiring
+from portal.rehearsal.faults import foretold, mail_script, note_script
+from portal.rehearsal.ledger import Facts, ledger
+from portal.sandbox import Sandbox
+
+MAILS = 200
+TEMPLATE = "status-request"
+SENDER = Sender(address="Operations Portal <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")
+OFFICE = {"name": "Operations Portal", "office_name": "Operations Portal", "office_phone": "555-0100", "office_address": "1 Example Street"}
+SOON = RetryPolicy(max_tries=SENDER.max_attempts, first_wait=timedelta(milliseconds=50), factor=1)
+LEASE = timedelta(seconds=60)
+SETTLE = timedelta(seconds=1)
+PATIENCE_SECONDS = 120.0
+SEED = 20250331
+
+Tell = Callable[[int, int, str], object]
+
+
+class DayStuck(Exception):
+    """The day does not come to its end; the text says what is left, and where."""
+
+
+def rehearse(*, folder: Path, with_faults: bool, tell: Tell) -> Facts:
+    """The ledger of one day, lived in the configured database, which must be empty, with servers of its own in `folder`."""
+    began = time.monotonic()
+    with Sandbox(folder / "sandbox") as sandbox:
+        day = Day(sandbox, folder=folder, with_faults=with_faults, tell=tell)
+        call_command("load_sample_data", stdout=io.StringIO())
+        while (left := MAILS - len(day.foretold)) > 0:
+            day.queue(left)
+            day.send()
+        day.add_notes()
+        return ledger(sandbox, foretold=day.foretold) | {"seconds": round(time.monotonic() - began, 1)}
+
+
+@dataclass
+class Day:
+    """`foretold`: how each mail queued so far must end, by Message-ID."""
+
+    sandbox: Sandbox
+    folder: Path
+    with_faults: bool
+    tell: Tell
+    foretold: dict[str, str] = field(default_factory=dict)
+    chance: random.Random = field(default_factory=lambda: random.Random(SEED))
+
+    def queue(self, most: int) -> None:
+        """One more batch, of every case that may be mailed now; what the mail server will do to it is settled."""
+        version = TemplateVersion.objects.filter(template__name=TEMPLATE).latest("number")
+        numbers = tuple(Case.objects.exclude(pid="").values_list("pid", flat=True))
+        today = wiring.today()
+        cases, _ = batches.select(batches.Selection(pids=numbers, limit=most), on=today)
+        prepared, skipped = batches.prepare(cases, version=version, office=OFFICE, on=today)
+        session = batches.start(
+            prepared, name="Rehearsal", version=version, sender=SENDER, skipped=skipped, by=None, at=timezone.now()
+        )  # every note can be added: the cases have PIDs
+        self._foresee(session)
+        self.tell(len(self.foretold), MAILS, "mails queued")
+
+    def _foresee(self, session: MessageSession) -> None:
+        mails = list(session.messages.order_by("pk").values_list("message_id", "recipient"))
+        if not mails:
+            raise DayStuck(f"Only {len(self.foretold)} of {MAILS} mails could be queued: no case may be mailed any more.")
+        script = mail_script(mails, chance=self.chance) if self.with_faults else {}
+        self.sandbox.use(mail=script)
+        self.foretold |= foretold(mails, script, tries=SENDER.max_attempts)
+
+    def send(self) -> None:
+        """Nothing is due or waits for another try any more."""
+        server = MailServer(name="rehearsal", host=self.sandbox.host, port=self.sandbox.smtp_port)
+        terms = delivery.Terms(servers=[server], policy=SOON, lease=LEASE, spool_dir=self.folder / "spool")
+        self._until_none(Message.objects.unfinished(), "mails sent", lambda: delivery.send_due(terms))
+
+    def add_notes(self) -> None:
+        """Every note is processed."""
+        owed = [str(reference) for reference in CmsNote.objects.order_by("pk").values_list("reference", flat=True)]
+        self.sandbox.use(notes=note_script(owed, chance=self.chance) if self.with_faults else {})
+        client = HttpCms(url=f"{self.sandbox.http_url}/cms")
+        terms = notes.Terms(client=client, lease=LEASE, settle=SETTLE, today=wiring.today())
+        self._until_none(CmsNote.objects.pending(), "notes added", lambda: notes.post_due(terms))
+
+    def _until_none(self, left: Any, what: str, work: Callable[[], object]) -> None:
+        ends_at, of = time.monotonic() + PATIENCE_SECONDS, left.count()
+        while number := left.count():
+            if time.monotonic() > ends_at:
+                raise DayStuck(f"{number} of {of} {what} are left after {PATIENCE_SECONDS:.0f} s, such as: {left.first()!r}.")
+            work()
+            time.sleep(0.05)
+        self.tell(of, of, what)
