@@ -85,17 +85,28 @@ def test_a_lost_answer_to_our_commit_is_exactly_one_note(sandbox, wire, monkeypa
     assert (note.status, [line["id"] for line in sandbox.note_ledger()]) == (NoteStatus.PROCESSED, [note.remote_id])
 
 
-def test_with_the_disk_full_and_the_database_away_both_are_tried_until_one_is_back(sandbox, wire, at, tmp_path, monkeypatch):
+def test_with_the_disk_full_and_the_database_away_nobody_gives_up_though_told_to_stop(sandbox, wire, at, tmp_path, monkeypatch):
     make_message(case=make_case())
-    blocked = tmp_path / "a file"
-    blocked.touch()
-    at("mail.after_body", 0, lambda: wire.cut_after(b"settled AS"))
+    (tmp_path / "a file").touch()
+    gone: list[bool] = []
     waits: list[float] = []
-    monkeypatch.setattr(answers.time, "sleep", waits.append)
 
+    def go_away() -> None:
+        wire.cut_after(b"settled AS")
+        gone.append(True)
+        connection.settings_dict["PORT"] = 1
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            connection.settings_dict["PORT"] = wire.port
+
+    at("mail.after_body", 0, go_away)
+    monkeypatch.setattr(answers.time, "sleep", wait)
     with pytest.raises(DatabaseError):
-        delivery.send_due(mail_terms(sandbox, blocked / "spool"))
+        delivery.send_due(mail_terms(sandbox, tmp_path / "a file" / "spool", stop=lambda: bool(gone)))
 
+    assert waits == [0.2, 0.4, 0.8]
     assert (Message.objects.get().status, CmsNote.objects.count(), len(sandbox.mail_ledger())) == (Status.SENT, 1, 1)
 
 
