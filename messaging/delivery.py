@@ -233,6 +233,8 @@ class Courier:
         self._conclude(message, to, Phase.REJECTED, error=str(refusal), tries=tries, **facts)
         if refusal.at_sender and refusal.permanent:
             self.line.refused_our_sender(str(refusal))
+        elif not refusal.at_sender:
+            self.line.took_one()
 
     def _conclude(self, message: Message, to: Status, phase: Phase, *, error: str, tries: int = 1, **facts: Any) -> None:
         """An end other than "sent": recorded at once, and counted among the errors."""

@@ -16,7 +16,7 @@ class LeaseQuerySet(LifecycleQuerySet):
     def free(self) -> Self:
         return self.filter(models.Q(leased_until=None) | models.Q(leased_until__lte=Now()))
 
-    def held(self) -> Self:
+    def leased(self) -> Self:
         return self.filter(leased_until__gt=Now())
 
     def lapsed(self) -> Self:

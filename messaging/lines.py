@@ -29,6 +29,7 @@ class Line:
         self._connection: Connection | None = None
         self._breaks_in_row = 0
         self.is_fresh = True
+        self._proved = False  # this connection has brought an answer to a mail
 
     @staticmethod
     def _provider(server: MailServer) -> Provider:
@@ -71,7 +72,8 @@ class Line:
         except MailUnavailable as trouble:
             self._pause(provider, str(trouble))
             return None
-        provider.works()
+        provider.resume()
+        self._proved = False
         return connection
 
     def _pause(self, provider: Provider, why: str, *, span: timedelta | None = None, level: Level = Level.WARNING) -> None:
@@ -99,8 +101,11 @@ class Line:
             self._pause(provider, f"our sender address is refused: {why}", span=ACCOUNT_PAUSE, level=Level.ALARM)
 
     def took_one(self) -> None:
-        """The server took a mail: whatever was in a row is so no longer."""
+        """The server took a mail, or refused one for its own sake: it works, and whatever was in a row is so no longer."""
         self._breaks_in_row = 0
+        if not self._proved:
+            self.provider.works()
+            self._proved = True
         if self.provider.sender_refusals_in_row:
             self.provider.sender_refusals_in_row = 0
             self.provider.save(update_fields=["sender_refusals_in_row"])

@@ -36,7 +36,7 @@ AFTER_LOOKING = {
 def open_adding(note: CmsNote, words: NoteText, *, lease: timedelta) -> NoteAttempt | None:
     """The fenced write before the call: this worker, and no other, adds the note now. None: the note is not ours any more."""
     fault("cms.before_fence")
-    ours = CmsNote.objects.filter(pk=note.pk, lease=note.lease).held()
+    ours = CmsNote.objects.filter(pk=note.pk, lease=note.lease).leased()
     if not ours.move(NoteStatus.POSTING, leased_until=Now() + lease, attempts=F("attempts") + 1):
         return None
     transaction.on_commit(lambda: fault("cms.after_fence"))
@@ -46,7 +46,7 @@ def open_adding(note: CmsNote, words: NoteText, *, lease: timedelta) -> NoteAtte
 @transaction.atomic
 def open_looking(note: CmsNote) -> NoteAttempt | None:
     """The CMS is about to be asked. None: the note is not ours any more."""
-    if not CmsNote.objects.filter(pk=note.pk, lease=note.lease).held().update(attempts=F("attempts") + 1):
+    if not CmsNote.objects.filter(pk=note.pk, lease=note.lease).leased().update(attempts=F("attempts") + 1):
         return None
     return record(note, NoteAttempt.Act.LOOK_UP)
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from messaging.faults import fault
 from messaging.models import Case, Lane, Message, MessageSession, Mode, TemplateVersion
 
+LONGEST_SUBJECT = 250  # characters, before a test mail names whom it is for
 AT_ONCE = 500  # rows per INSERT
 HEADERS = frozenset({"Reply-To", "List-Unsubscribe", "List-Unsubscribe-Post", "Auto-Submitted", "Precedence"})  # all we may set
 
@@ -45,6 +46,8 @@ class Draft:
             raise NotADraft(f"{self.key}: it has no recipient; give the case an e-mail address first")
         if unknown := set(self.headers) - HEADERS:
             raise NotADraft(f"{self.key}: header {sorted(unknown)[0]!r} may not be set; only {', '.join(sorted(HEADERS))}")
+        if not 0 < len(self.subject) <= LONGEST_SUBJECT:
+            raise NotADraft(f"{self.key}: a subject has 1 to {LONGEST_SUBJECT} characters; this one has {len(self.subject)}")
         if any("\n" in line or "\r" in line for line in (self.recipient, self.subject, *self.headers.values())):
             raise NotADraft(f"{self.key}: recipient, subject and headers are single lines")
 

@@ -49,8 +49,8 @@ def doubt() -> int:
 
 def broken_off(message: Message) -> Attempt:
     """The attempt that its worker did not live to write."""
-    assert message.lease, "a transmitting message is held"
-    assert message.transmitting_since, "a transmitting message says since when"
+    assert message.lease, "fact message_leased_while_worked_on"
+    assert message.leased_until, "likewise"
     return Attempt(
         message=message,
         number=message.tries,
@@ -59,7 +59,7 @@ def broken_off(message: Message) -> Attempt:
         phase=Phase.LOST_POST,
         provider=message.provider,
         error=NO_WORD,
-        started_at=message.transmitting_since,
+        started_at=message.transmitting_since or message.leased_until,
     )
 
 

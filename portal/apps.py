@@ -2,6 +2,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_migrate
 
 from portal import embedded_postgres
 
@@ -15,3 +16,4 @@ class PortalConfig(AppConfig):
         if settings.EMBEDDED_POSTGRES:
             embedded_postgres.hold(settings.VAR_DIR / "postgres")
         import_module("portal.checks")  # needs the models
+        post_migrate.connect(import_module("portal.roles").after_migrate, sender=self)

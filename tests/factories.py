@@ -37,6 +37,6 @@ def make_note(**facts: Any) -> CmsNote:
     message = make_message(**{"case": facts.pop("case", None) or make_case()} | facts)
     with transaction.atomic():
         Message.objects.filter(pk=message.pk).update(status=Status.CLAIMED, lease=uuid4(), leased_until=Now())
-        Message.objects.filter(pk=message.pk).update(status=Status.TRANSMITTING)
+        Message.objects.filter(pk=message.pk).update(status=Status.TRANSMITTING, transmitting_since=Now())
         Message.objects.filter(pk=message.pk).update(status=Status.SENT, sent_at=Now(), lease=None, leased_until=None)
         return CmsNote.objects.create(message=message)

@@ -643,12 +643,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="cmsnote",
             constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["pending", "posting", "unknown", "processed"])), name="note_status_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cmsnote",
-            constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("processed_at__isnull", False), ("remote_id__isnull", False), ("status", "processed")),
                     models.Q(models.Q(("status", "processed"), _negated=True), ("processed_at", None), ("remote_id", None)),

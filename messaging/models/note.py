@@ -91,7 +91,6 @@ class CmsNote(Leased):
         ordering = ["-pk"]
         permissions = [("post_cmsnote", "Can add notes to the CMS now"), ("confirm_cmsnote", "Can confirm notes by hand")]
         constraints = [
-            models.CheckConstraint(name="note_status_known", condition=Q(status__in=NoteStatus.values)),
             models.CheckConstraint(
                 name="note_processed_with_the_cms_id",
                 condition=Q(status="processed", remote_id__isnull=False, processed_at__isnull=False)

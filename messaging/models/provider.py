@@ -65,8 +65,12 @@ class Provider(models.Model):
             paused_until=Now() + span, reason=reason[:2_000], failures_in_row=F("failures_in_row") + 1
         )
 
+    def resume(self) -> None:
+        """It lets us in again: the pause is over, but what came in a row counts on until it has taken a mail."""
+        Provider.objects.filter(pk=self.pk, paused_until__isnull=False).update(paused_until=None, reason="")
+
     def works(self) -> None:
-        """It answered: any pause is over. Writes nothing when nothing was wrong."""
+        """It answered: any pause is over, and nothing counts on. Writes nothing when nothing was wrong."""
         trouble = Q(paused_until__isnull=False) | Q(failures_in_row__gt=0) | Q(last_ok_at=None)
         Provider.objects.filter(trouble, pk=self.pk).update(
             paused_until=None, reason="", failures_in_row=0, sender_refusals_in_row=0, last_ok_at=Now()

@@ -80,7 +80,7 @@ class KindFilter(DropdownFilter):
 class MessageDesk(ReadOnly):
     acts = ACTS
     change_form_template = "admin/message.html"
-    list_display = ["state", "mail", "to", "trouble", "helps", "next", "tried"]
+    list_display = ["state", "mail", "to", "next", "tried", "trouble", "helps"]
     list_display_links = ["mail"]
     list_filter = [StateFilter, ModeFilter, KindFilter, ("session", AutocompleteSelectFilter), ("created_at", RangeDateFilter)]
     list_filter_submit = True
@@ -96,9 +96,8 @@ class MessageDesk(ReadOnly):
 
     @display(description="e-mail")
     def mail(self, message: Message) -> SafeString:
-        subject = message.subject.removeprefix(f"[TEST for {message.intended_for}] ")
         session = message.session.name if message.session else ""
-        return cells.two_lines(cells.words(subject), cells.words(" · ".join(filter(None, [message.kind.replace("_", " "), session]))))
+        return cells.two_lines(cells.words(subject_of(message)), cells.words(" · ".join(filter(None, [message.kind.replace("_", " "), session]))))
 
     @display(description="recipient")
     def to(self, message: Message) -> SafeString:
@@ -142,7 +141,10 @@ class MessageDesk(ReadOnly):
         return found | Q(low__startswith=term.lower())
 
     def known_as(self, row: Any) -> str:
-        return f"{row.subject} – to {row.intended_for}"
+        return f"{subject_of(row)} – to {row.intended_for}"
+
+    def title(self, row: Any) -> str:
+        return subject_of(row)
 
     def facts(self, message: Message) -> list[tuple[str, Any]]:
         version = message.template_version
@@ -180,6 +182,11 @@ class MessageDesk(ReadOnly):
         if html is None:
             raise Http404(f"there is no message {message_id}")
         return framed(html)
+
+
+def subject_of(message: Message) -> str:
+    """As it was meant: without what test mode writes before it."""
+    return message.subject.removeprefix(f"[TEST for {message.intended_for}] ")
 
 
 def some_cases(condition: Q) -> list[int]:

@@ -174,7 +174,7 @@ class NoteModeFilter(DropdownFilter):
 class NoteDesk(ReadOnly):
     acts = ACTS
     change_form_template = "admin/note.html"
-    list_display = ["state", "pid", "to", "trouble", "helps", "next", "tries", "age"]
+    list_display = ["state", "pid", "to", "next", "tries", "age", "trouble", "helps"]
     list_display_links = ["state"]
     list_filter = [NoteFilter, NoteModeFilter]
     list_filter_submit = True

@@ -93,6 +93,10 @@ class Desk(ModelAdmin):
         """How staff would name this row when they are asked about it."""
         return str(row)
 
+    def title(self, row: Any) -> str:
+        """What stands above this row's page, after the name of its list."""
+        return str(row)
+
     def facts(self, row: Any) -> list[tuple[str, Any]]:
         """What a record's page says at its top, as labels and values."""
         return []
@@ -219,10 +223,11 @@ class Desk(ModelAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        row = self.get_object(request, unquote(object_id)) if object_id else None
+        row: Any = self.get_object(request, unquote(object_id)) if object_id else None
         extra = dict(extra_context or {})
         if row is not None and self.has_view_permission(request, row):
-            extra |= self.page(request, row)
+            row.page_title = self.title(row)
+            extra |= self.page(request, row) | {"original": row, "subtitle": row.page_title}  # the theme's header names the original
         return super().changeform_view(request, object_id, form_url, extra)
 
     def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:

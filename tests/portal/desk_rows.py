@@ -48,7 +48,7 @@ def bring(message: Message, status: str) -> None:
         lease = uuid.uuid4()
         row.move(Status.CLAIMED, lease=lease, leased_until=Now() + timedelta(minutes=9), tries=1, attempts=1)
         if status != Status.FAILED:
-            row.move(Status.TRANSMITTING)
+            row.move(Status.TRANSMITTING, transmitting_since=Now())
         Attempt.objects.create(
             message=message, number=1, round=1, token=lease, phase="rejected", reply_code=550, reply="no", ended_at=Now()
         )

@@ -69,7 +69,13 @@ def act_url(model, row, act_name):
 
 
 def picture(model, row):
-    return model.objects.filter(pk=row.pk).values().first(), Decision.objects.count(), Message.objects.count(), SystemEvent.objects.count()
+    """All that an act may change; who was refused is another matter."""
+    events = SystemEvent.objects.exclude(component="access").count()
+    return model.objects.filter(pk=row.pk).values().first(), Decision.objects.count(), Message.objects.count(), events
+
+
+def refusals():
+    return list(SystemEvent.objects.filter(component="access").values_list("text", flat=True))
 
 
 def test_every_action_of_every_desk_names_a_permission_that_exists():
@@ -112,6 +118,7 @@ def test_an_act_is_refused_to_staff_who_may_only_look_and_done_for_those_who_may
     refused = staff(look, name="looker").post(act_url(model, row, act.name), answers(act.name, case))
     assert refused.status_code == 403
     assert picture(model, row) == before
+    assert refusals() == [f"looker was refused POST {act_url(model, row, act.name)}."]
 
     done = staff(look, "messaging.view_case", act.permission, name="doer").post(
         act_url(model, row, act.name), answers(act.name, case), follow=True
@@ -132,6 +139,8 @@ def test_a_bulk_act_is_refused_to_staff_who_may_only_look_and_asks_before_it_is_
     before = picture(model, row)
 
     assert staff(look, name="looker").post(listed, chosen | answers(act.name)).status_code == 403
+    assert picture(model, row) == before
+    assert refusals() == [f"looker was refused POST {listed}."]
     doer = staff(look, act.permission, name="doer")
     asked = doer.post(listed, chosen)
     assert asked.status_code == 200

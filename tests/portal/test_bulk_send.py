@@ -363,7 +363,7 @@ def test_a_case_that_somebody_else_mails_meanwhile_is_left_out(office):
     sent(office, theirs)
     sent(office, later)
     Message.objects.filter(case__pv="7002").move(Status.CLAIMED, lease=uuid4(), leased_until=timezone.now())
-    Message.objects.filter(case__pv="7002").move(Status.TRANSMITTING)
+    Message.objects.filter(case__pv="7002").move(Status.TRANSMITTING, transmitting_since=timezone.now())
     with transaction.atomic():
         Message.objects.filter(case__pv="7002").update(status=Status.SENT, sent_at=timezone.now(), lease=None, leased_until=None)
         CmsNote.objects.create(message=Message.objects.get(case__pv="7002"))
@@ -452,7 +452,7 @@ def test_the_progress_page_counts_mails_and_notes_and_stops_asking_when_all_is_d
     assert "every 2s" in office.get(page).content.decode()
 
     Message.objects.move(Status.CLAIMED, lease=uuid4(), leased_until=timezone.now())
-    Message.objects.move(Status.TRANSMITTING)
+    Message.objects.move(Status.TRANSMITTING, transmitting_since=timezone.now())
     first, second, third, *_ = Message.objects.order_by("pk")
     with transaction.atomic():
         for message in (first, second):

@@ -500,10 +500,10 @@ def test_a_file_that_is_not_there_or_not_a_table_imports_nothing(db, tmp_path):
 
 
 def test_the_sample_data_is_loaded_once(db):
-    assert asked("load_sample_data") == (0, {"cases": len(sample_data.case_rows(today=NOW.date())), "templates": 3, "roles": 3})
+    assert asked("load_sample_data") == (0, {"cases": len(sample_data.case_rows(today=NOW.date())), "templates": 3})
     Case.objects.filter(pv="73812").update(attorney_email="changed@by.example")
 
-    assert asked("load_sample_data") == (0, {"cases": 0, "templates": 0, "roles": 0})
+    assert asked("load_sample_data") == (0, {"cases": 0, "templates": 0})
     assert Case.objects.get(pv="73812").attorney_email == "changed@by.example"
     assert EmailTemplate.objects.get(name="status-request").current.number == 1
     assert run("bulk_send", "--template=status-request", "--category=critical", "--limit=3")[1].count("Status of ") == 3
@@ -513,7 +513,7 @@ def test_a_broken_promise_is_named_and_cron_is_alerted(db):
     (note,) = owed(make_case(1))
     facts = {"number": 1, "round": 1, "token": uuid.uuid4(), "phase": "accepted", "ended_at": NOW}
     Attempt.objects.create(message_id=note.message_id, **facts)
-    Message.objects.update(attempts=1)
+    Message.objects.update(attempts=1, tries=1)
     assert asked("verify_invariants")[1] == {"checked": 22, "violated": {}, "examples": {}}
 
     CmsNote.objects.update(created_at=NOW - timedelta(days=4000))
@@ -564,6 +564,36 @@ def test_without_a_mail_server_everything_stays_queued_and_cron_is_alerted(sandb
     code, facts = asked("send_due_messages")
 
     assert (code, facts["sent"], Message.objects.get().status) == (3, 0, "queued")
+
+
+def left_by_a_vanished_worker(message: Message, *, status: Status) -> None:
+    row = Message.objects.filter(pk=message.pk)
+    row.move(Status.CLAIMED, lease=uuid.uuid4(), leased_until=NOW, claims=1)
+    if status == Status.TRANSMITTING:
+        row.move(status, tries=1, attempts=1, transmitting_since=NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_vanished_worker_had_claimed_is_sent_by_the_command_alone(sandbox):
+    (message,) = queue(make_case(1))
+    left_by_a_vanished_worker(message, status=Status.CLAIMED)
+
+    code, facts = asked("send_due_messages")
+
+    assert (code, facts["sent"], Message.objects.get().status) == (0, 1, "sent")
+    assert len(sandbox.mail_ledger()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_doubt_that_a_vanished_worker_left_alerts_cron_and_is_not_sent(sandbox):
+    (message,) = queue(make_case(1))
+    left_by_a_vanished_worker(message, status=Status.TRANSMITTING)
+
+    code, said, _ = run("send_due_messages")
+
+    assert (code, Message.objects.get().status) == (3, "in_doubt")
+    assert "1 that a vanished worker left" in said
+    assert sandbox.mail_ledger() == []
 
 
 # In a shell of their own

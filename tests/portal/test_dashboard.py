@@ -26,7 +26,7 @@ FACTS = {
     Status.HELD: {"reason": "somebody said so"},
     Status.CANCELLED: {"reason": "somebody said so"},
     Status.CLAIMED: {"lease": uuid.uuid4(), "leased_until": NOON},
-    Status.TRANSMITTING: {"lease": uuid.uuid4(), "leased_until": NOON},
+    Status.TRANSMITTING: {"lease": uuid.uuid4(), "leased_until": NOON, "transmitting_since": NOON},
 }
 
 

@@ -17,7 +17,7 @@ COUNTED = ("claimed", "sent", "requeued", "failed", "in_doubt", "cancelled", "he
 
 class Command(PortalCommand):
     help = (
-        "Sends the e-mails that are due. Any number of these may run at once: they share the queue. Exit code 3 when a message failed, "
+        "Sweeps up after vanished workers, then sends the e-mails that are due. Any number of these may run at once: they share the queue. Exit code 3 when a message failed, "
         "is in doubt, or had to be put back because no mail server could be used."
     )
     finishes_first = True
@@ -28,6 +28,7 @@ class Command(PortalCommand):
         parser.add_argument("--until-empty", action="store_true", help="work until nothing is due, however long that takes")
 
     def work(self, *, limit: int | None, seconds: int | None, until_empty: bool, **told: Any) -> Report:
+        doubted = tasks.sweep().get("doubted", 0)
         started = time.monotonic()
         ends_at = started + (seconds or SLICE_SECONDS) if seconds or not until_empty else float("inf")
         total = self.send(limit=limit, ends_at=ends_at)
@@ -41,7 +42,9 @@ class Command(PortalCommand):
             return Report(facts=facts | {"already_running": True}, text="Others are at this work on this host already.")
         if facts["held_back"] and not shutdown.told():
             text += " No mail server could be used: start one, or see on the dashboard what they say."
-        needs_attention = any(total[name] for name in ("failed", "in_doubt", "held_back"))
+        if doubted:
+            text += f" {doubted} that a vanished worker left are in doubt: a person decides about them."
+        needs_attention = doubted or any(total[name] for name in ("failed", "in_doubt", "held_back"))
         return Report(facts=facts, text=text, exit_code=FAILED if shutdown.told() else NEEDS_ATTENTION if needs_attention else DONE)
 
     def send(self, *, limit: int | None, ends_at: float) -> Counter[str]:

@@ -1,0 +1,39 @@
+"""Who may do what: three roles that every portal has after `migrate`. People are given them, and more, by a superuser."""
+
+from typing import Any
+
+from django.apps.registry import Apps
+from django.apps.registry import apps as every_app
+from django.contrib.auth.models import Group, Permission
+from django.db import DEFAULT_DB_ALIAS
+
+VIEWER = [
+    *("view_case", "view_acknowledgment", "view_message", "view_attempt", "view_decision", "view_cmsnote", "view_noteattempt"),
+    *("view_messagesession", "view_emailtemplate", "view_templateversion", "view_suppression"),
+    *("view_systemevent", "view_errorgroup", "view_provider"),
+]
+OPERATOR = [
+    *VIEWER,
+    *("send_message", "decide_message", "post_cmsnote", "confirm_cmsnote"),
+    *("change_case", "add_acknowledgment", "change_acknowledgment"),
+]
+MANAGER = [
+    *OPERATOR,
+    *("add_case", "import_case", "delete_acknowledgment", "add_emailtemplate", "change_emailtemplate", "add_templateversion"),
+    *("add_suppression", "delete_suppression", "change_errorgroup", "change_provider"),
+]
+ROLES = {"Viewer": VIEWER, "Operator": OPERATOR, "Manager": MANAGER}
+
+
+def make_roles(*, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Each role is there and may do at least what stands above; what somebody gave it besides stays."""
+    for name, codenames in ROLES.items():
+        role, _ = Group.objects.using(using).get_or_create(name=name)
+        needed = Permission.objects.using(using).filter(content_type__app_label="messaging", codename__in=codenames)
+        role.permissions.add(*needed)
+
+
+def after_migrate(*, using: str, apps: Apps = every_app, **told: Any) -> None:
+    """What Django calls after every `migrate`. One that ended before there were groups makes no roles."""
+    if "group" in apps.all_models["auth"]:
+        make_roles(using=using)
