@@ -58,6 +58,12 @@ def together(*parts: SafeString) -> SafeString:
     return format_html('<div class="together">{}</div>', format_html_join("", "{}", ((part,) for part in parts)))
 
 
+def address(mail: str) -> SafeString:
+    """An e-mail address that may break before its host, and nowhere else."""
+    local, at, host = mail.partition("@")
+    return format_html("{}<wbr>{}", local + at, host)
+
+
 def words(text: str, *, tone: str = "") -> SafeString:
     """A sentence in a cell: two lines of it, the whole on hover."""
     return format_html('<div class="words {}" title="{}">{}</div>', tone, text, text) if text else NOTHING

@@ -80,7 +80,7 @@ class KindFilter(DropdownFilter):
 class MessageDesk(ReadOnly):
     acts = ACTS
     change_form_template = "admin/message.html"
-    list_display = ["state", "mail", "to", "next", "tried", "trouble", "helps"]
+    list_display = ["state", "mail", "to", "next", "trouble", "helps"]
     list_display_links = ["mail"]
     list_filter = [StateFilter, ModeFilter, KindFilter, ("session", AutocompleteSelectFilter), ("created_at", RangeDateFilter)]
     list_filter_submit = True
@@ -96,14 +96,14 @@ class MessageDesk(ReadOnly):
 
     @display(description="e-mail")
     def mail(self, message: Message) -> SafeString:
-        session = message.session.name if message.session else ""
-        return cells.two_lines(cells.words(subject_of(message)), cells.words(" · ".join(filter(None, [message.kind.replace("_", " "), session]))))
+        about = [message.kind.replace("_", " "), message.session.name if message.session else ""]
+        return cells.two_lines(cells.words(subject_of(message)), cells.words(" · ".join(filter(None, about))))
 
     @display(description="recipient")
     def to(self, message: Message) -> SafeString:
         case = message.case
         about = cells.link(case, f"{case.patient_name}, {case.firm}") if case else ""
-        return cells.two_lines(message.intended_for, about)
+        return cells.two_lines(cells.address(message.intended_for), about)
 
     @display(description="what went wrong")
     def trouble(self, message: Message) -> SafeString:
@@ -117,14 +117,9 @@ class MessageDesk(ReadOnly):
     @display(description="sent / next try")
     def next(self, message: Message) -> SafeString:
         at = {Status.SENT: message.sent_at, Status.QUEUED: message.due_at, Status.IN_DOUBT: message.doubt_since}.get(Status(message.status))
-        word = {Status.SENT: "sent", Status.QUEUED: "next try", Status.IN_DOUBT: "in doubt since"}.get(Status(message.status), "")
-        return cells.two_lines(cells.when(at), word)
-
-    @display(description="tries")
-    def tried(self, message: Message) -> SafeString:
-        more = f"round {message.round}" if message.round > 1 else ""
-        spent = f"{message.attempts} of {message.max_attempts}"
-        return cells.two_lines(spent, ", ".join(filter(None, [more, message.provider])))
+        word = {Status.SENT: "sent", Status.QUEUED: "next try", Status.IN_DOUBT: "in doubt"}.get(Status(message.status), "")
+        tries = f"{message.attempts} of {message.max_attempts} tries"
+        return cells.two_lines(cells.when(at), ", ".join(filter(None, [word, tries])))
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """By what an index finds at once: a number, a key, a Message-ID, or the beginning of the address it is meant for."""
@@ -167,7 +162,7 @@ class MessageDesk(ReadOnly):
 
     def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         frame = reverse("admin:messaging_message_body", args=[row.pk]) if row.html else ""
-        mail = {"frame": frame, "headers": row.headers.items(), "title": row.subject}
+        mail = {"frame": frame, "headers": row.headers.items()}
         return super().page(request, row) | mail | {"story": timeline.story(row), "what_next": timeline.what_next(row)}
 
     def get_urls(self) -> list[URLPattern]:

@@ -174,7 +174,7 @@ class NoteModeFilter(DropdownFilter):
 class NoteDesk(ReadOnly):
     acts = ACTS
     change_form_template = "admin/note.html"
-    list_display = ["state", "pid", "to", "next", "tries", "age", "trouble", "helps"]
+    list_display = ["state", "pid", "to", "next", "age", "trouble", "helps"]
     list_display_links = ["state"]
     list_filter = [NoteFilter, NoteModeFilter]
     list_filter_submit = True
@@ -199,21 +199,18 @@ class NoteDesk(ReadOnly):
     def to(self, note: CmsNote) -> SafeString:
         case = note.message.case
         about = cells.link(case, f"{case.patient_name}, {case.firm}") if case else ""
-        return cells.two_lines(cells.link(note.message, note.message.intended_for), about)
+        return cells.two_lines(cells.link(note.message, cells.address(note.message.intended_for)), about)
 
     @display(description="age")
     def age(self, note: CmsNote) -> SafeString:
         return cells.age(note.created_at)
 
-    @display(description="tries")
-    def tries(self, note: CmsNote) -> int:
-        return note.attempts
-
     @display(description="added / next try")
     def next(self, note: CmsNote) -> SafeString:
         if note.status == NoteStatus.PROCESSED:
             return cells.two_lines(cells.when(note.processed_at), f"as {note.remote_id}")
-        return cells.two_lines(cells.when(note.due_at), "not before a person has looked" if note.attention else "next try")
+        until = "not before a person has looked" if note.attention else f"next try, {note.attempts} so far"
+        return cells.two_lines(cells.when(note.due_at), until)
 
     @display(description="what went wrong")
     def trouble(self, note: CmsNote) -> SafeString:
@@ -246,6 +243,7 @@ class NoteDesk(ReadOnly):
             ("Case", cells.link(case)),
             ("Message", cells.link(note.message)),
             ("Owed since", cells.when(note.created_at)),
+            ("Tries", note.attempts),
             ("Next try", cells.when(note.due_at) if is_open(note) else cells.NOTHING),
             ("Needs attention", cells.words(note.attention, tone="bad")),
             ("Last error", cells.words(note.error)),

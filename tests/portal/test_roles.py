@@ -11,7 +11,9 @@ pytestmark = pytest.mark.django_db
 
 
 def rights(role: str) -> set[str]:
-    return {f"{one.content_type.app_label}.{one.codename}" for one in Group.objects.get(name=role).permissions.select_related("content_type")}
+    return {
+        f"{one.content_type.app_label}.{one.codename}" for one in Group.objects.get(name=role).permissions.select_related("content_type")
+    }
 
 
 def migrate() -> None:

@@ -17,8 +17,8 @@ COUNTED = ("claimed", "sent", "requeued", "failed", "in_doubt", "cancelled", "he
 
 class Command(PortalCommand):
     help = (
-        "Sweeps up after vanished workers, then sends the e-mails that are due. Any number of these may run at once: they share the queue. Exit code 3 when a message failed, "
-        "is in doubt, or had to be put back because no mail server could be used."
+        "Sweeps up after vanished workers, then sends the e-mails that are due. Any number of these may run at once: they share the queue. "
+        "Exit code 3 when a message failed, is in doubt, or had to be put back because no mail server could be used."
     )
     finishes_first = True
 
