@@ -5,9 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from messaging.gateways import cms, mail
 from portal.sandbox import Sandbox
+
+
+def pytest_configure() -> None:
+    """Tests run on the sources, not on collected static files, whose manifest a deployment makes."""
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 
 @pytest.fixture

@@ -67,13 +67,11 @@ class Day:
     def queue(self, most: int) -> None:
         """One more batch, of every case that may be mailed now; what the mail server will do to it is settled."""
         version = TemplateVersion.objects.filter(template__name=TEMPLATE).latest("number")
-        numbers = tuple(Case.objects.exclude(pid="").values_list("pid", flat=True))
+        numbers = tuple(Case.objects.exclude(pid="").values_list("pid", flat=True))  # without one, a note waits for a person
         today = wiring.today()
         cases, _ = batches.select(batches.Selection(pids=numbers, limit=most), on=today)
         prepared, skipped = batches.prepare(cases, version=version, office=OFFICE, on=today)
-        session = batches.start(
-            prepared, name="Rehearsal", version=version, sender=SENDER, skipped=skipped, by=None, at=timezone.now()
-        )  # every note can be added: the cases have PIDs
+        session = batches.start(prepared, name="Rehearsal", version=version, sender=SENDER, skipped=skipped, by=None, at=timezone.now())
         self._foresee(session)
         self.tell(len(self.foretold), MAILS, "mails queued")
 

@@ -26,7 +26,7 @@ from portal import tasks
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")
 SOON = RetryPolicy(first_wait=timedelta(milliseconds=100), factor=1)
 SHORT = timedelta(seconds=1)
-DRAIN_SECONDS = 60.0
+DRAIN_SECONDS = 150.0
 zygote = os.getpid()
 cms.trusted()  # read once for all workers
 told_to_stop = False
@@ -113,12 +113,12 @@ def keep_working(place: dict[str, Any], steps: list[str]) -> dict[str, int]:
     return {"rounds": sent}
 
 
-def drain(place: dict[str, Any], *, recipients: list[str] = (), decides: bool = False, within_seconds: float = DRAIN_SECONDS) -> float:
+def drain(place: dict[str, Any], *, recipients: list[str] = (), decides: bool = False) -> float:
     """Nothing is due, on its way or waiting for a later try any more; returns how many seconds that took."""
     get_ready()
     here, began = Place(**place), time.monotonic()
     steps = ["queue"] * bool(recipients) + ["sweep", "send", "notes"] + ["decide"] * decides
-    while time.monotonic() - began < within_seconds:
+    while time.monotonic() - began < DRAIN_SECONDS:
         for step in steps:
             attempt(lambda step=step: STEPS[step](here, recipients))
         if not (Message.objects.unfinished().exists() or CmsNote.objects.pending().filter(attention="").exists() or waiting(here)):

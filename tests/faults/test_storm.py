@@ -3,6 +3,7 @@
 Each run prints its seed and its counts. The same seed is the same plan of faults, not the same timing.
 """
 
+import os
 import random
 import signal
 import sys
@@ -18,6 +19,7 @@ import pytest
 from tests.faults.lab import Lab
 from tests.faults.zygote import Worker
 
+SEED = int(os.environ.get("STORM_SEED", "12"))
 WORKERS = 4
 SHARE_IN_THE_STORM = 0.6  # of the work; the rest is left for the drain
 LONGEST_GAP_SECONDS = 3.0  # between two kills, where everything is claimed by the dead and waits for its lease to end
@@ -145,13 +147,13 @@ def customers(number: int) -> list[str]:
 
 def storm_of_mails(lab: Lab, *, sends: int, kills: int, restarts: int, seed: int) -> None:
     lab.sandbox.use(mail={"rates": MAIL_FAULTS, "seed": seed})
-    lab.zygote.run("queue", recipients=customers(sends), needs_note=False)
+    lab.zygote.run("queue", recipients=customers(sends), needs_note=False, within_seconds=600)
     began = time.monotonic()
     with storm(lab, steps=["send", "sweep"], seed=seed) as ours:
         ours.rage(kills=kills, restarts=restarts, work=sends, done=lambda: lab.sandbox.mailbox.count)
         raged = lab.sandbox.mailbox.count
         ours.calm()
-    lab.zygote.run("drain", place=ours.place, within_seconds=60)
+    lab.zygote.run("drain", place=ours.place, within_seconds=180)
 
     wrong, ended = lab.wrong(), lab.statuses()
     scripted, delivered = lab.faults_met(*DROPS_AFTER_THE_BODY), {line["message_id"] for line in lab.sandbox.mail_ledger()}
@@ -176,15 +178,15 @@ def storm_of_mails(lab: Lab, *, sends: int, kills: int, restarts: int, seed: int
 
 
 def storm_of_notes(lab: Lab, *, notes: int, kills: int, restarts: int, seed: int) -> None:
-    lab.zygote.run("queue", recipients=customers(notes))
-    lab.zygote.run("work", place=lab.place(lease_seconds=60, settle_seconds=60), steps=["send"] * (1 + notes // 500), within_seconds=120)
+    lab.zygote.run("queue", recipients=customers(notes), within_seconds=600)
+    lab.zygote.run("work", place=lab.place(lease_seconds=60, settle_seconds=60), steps=["send"] * (1 + notes // 100), within_seconds=600)
     lab.sandbox.use(notes={"rates": NOTE_FAULTS, "seed": seed})
     began = time.monotonic()
     with storm(lab, steps=["notes", "sweep"], seed=seed) as ours:
         ours.rage(kills=kills, restarts=restarts, work=notes, done=lambda: len(lab.sandbox.book.notes))
         raged = len(lab.sandbox.book.notes)
         ours.calm()
-    lab.zygote.run("drain", place=ours.place, within_seconds=120)
+    lab.zygote.run("drain", place=ours.place, within_seconds=180)
 
     wrong, ended = lab.wrong(), lab.statuses("cmsnote")
     struck = Counter(line["fault"] for line in lab.sandbox.fault_ledger())
@@ -198,16 +200,16 @@ def storm_of_notes(lab: Lab, *, notes: int, kills: int, restarts: int, seed: int
 
 
 def test_two_thousand_mails_survive_a_hundred_kills(clean_lab: Lab):
-    storm_of_mails(clean_lab, sends=2_000, kills=100, restarts=2, seed=7)
+    storm_of_mails(clean_lab, sends=2_000, kills=100, restarts=2, seed=SEED)
 
 
 def test_six_hundred_notes_survive_forty_kills(clean_lab: Lab):
-    storm_of_notes(clean_lab, notes=600, kills=40, restarts=1, seed=7)
+    storm_of_notes(clean_lab, notes=600, kills=40, restarts=1, seed=SEED)
 
 
 def test_without_kills_and_faults_no_mail_is_ever_in_doubt_though_the_database_restarts_and_workers_are_told_to_stop(clean_lab: Lab):
     clean_lab.zygote.run("queue", recipients=customers(1_000), needs_note=False)
-    with storm(clean_lab, steps=["send", "sweep"], seed=7) as ours:
+    with storm(clean_lab, steps=["send", "sweep"], seed=SEED) as ours:
         for number in range(10):
             wait_for(lambda number=number: clean_lab.sandbox.mailbox.count > 90 * number)
             leaver = ours.crew.pop(0)
@@ -224,11 +226,10 @@ def test_without_kills_and_faults_no_mail_is_ever_in_doubt_though_the_database_r
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize("seed", [12, 31])
-def test_twenty_thousand_mails_survive_a_thousand_kills(clean_lab: Lab, seed: int):
-    storm_of_mails(clean_lab, sends=20_000, kills=1_000, restarts=10, seed=seed)
+def test_twenty_thousand_mails_survive_a_thousand_kills(clean_lab: Lab):
+    storm_of_mails(clean_lab, sends=20_000, kills=1_000, restarts=10, seed=SEED)
 
 
 @pytest.mark.storm
 def test_four_thousand_notes_survive_three_hundred_kills(clean_lab: Lab):
-    storm_of_notes(clean_lab, notes=4_000, kills=300, restarts=4, seed=12)
+    storm_of_notes(clean_lab, notes=4_000, kills=300, restarts=4, seed=SEED)

@@ -263,3 +263,23 @@ def test_the_html_of_a_mail_is_shown_in_a_box_that_runs_nothing():
 def superuser_page(address):
     client = staff("messaging.view_message", name="reader")
     return client.get(address).content.decode()
+
+
+def test_staff_read_the_subject_as_it_was_meant_and_never_the_key():
+    message = a_message(a_case(), Status.FAILED)
+    Message.objects.filter(pk=message.pk).update(subject=f"[TEST for {message.intended_for}] How is Ada?")
+    address, boss = f"/admin/messaging/message/{message.pk}/", superuser()
+
+    header = boss.get(f"{address}change/").content.decode().split("</h1>")[0]
+    asked = boss.get(f"{address}act/give_up/").content.decode()
+
+    assert "How is Ada?" in header
+    assert message.key not in header
+    assert "[TEST" not in header
+    assert f"<li>How is Ada? – to {message.intended_for}</li>" in asked
+
+
+def test_the_first_button_of_an_import_says_that_it_previews():
+    page = superuser().get("/admin/messaging/case/import/").content.decode()
+
+    assert '<button type="submit" class="act-button primary">Preview</button>' in page
