@@ -41,7 +41,12 @@ def about_notes(rows: Iterable[tuple[Any, ...]], notes: list[Line]) -> dict[str,
     ids = {(line["reference"], line["id"]) for line in notes}
     known = {row[0]: row for row in rows}
     return {
-        "L-05 duplicate note": [reference for reference, times in stored.items() if times > 1],
+        "L-05 duplicate note": [story(notes, reference) for reference, times in stored.items() if times > 1],
         "L-05 processed, not there": [r for r, status, remote in known.values() if status == "processed" and (r, remote) not in ids],
         "L-05 there, unowned": [r for r in stored if r not in known or known[r][1] not in ("processed", "unknown")],
     }
+
+
+def story(notes: list[Line], reference: str) -> str:
+    """When the CMS kept this note, each time, and what it did to the answer."""
+    return f"{reference}: " + ", ".join(f"at {line['at']} ({line['fault']})" for line in notes if line["reference"] == reference)

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.signing import dumps
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.db.models.functions import Now
 from django_q.models import OrmQ
 from django_q.tasks import async_task
@@ -28,6 +27,7 @@ from messaging.models import Case, CmsNote, Message, Mode, NoteStatus, Status, S
 from messaging.outbox import Draft, Sender, queue
 from portal.models import Heartbeat
 from portal.sandbox import Sandbox
+from tests.addresses import database_url
 
 SILENT_AFTER_SECONDS = 8
 RING_EVERY_SECONDS = 2
@@ -88,13 +88,6 @@ def eventually(is_so: Callable[[], object]) -> bool:
             return True
         time.sleep(0.1)
     return False
-
-
-def database_url() -> str:
-    told = connection.settings_dict
-    host, user = quote(str(told["HOST"]), safe=""), quote(str(told["USER"]))
-    secret = f":{quote(told['PASSWORD'], safe='')}" if told["PASSWORD"] else ""
-    return f"postgres://{user}{secret}@{host}:{told['PORT'] or 5432}/{told['NAME']}"
 
 
 def start(sandbox: Sandbox, folder: Path, **told: str) -> Background:

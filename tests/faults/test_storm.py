@@ -23,8 +23,8 @@ SEED = int(os.environ.get("STORM_SEED", "12"))
 WORKERS = 4
 SHARE_IN_THE_STORM = 0.6  # of the work; the rest is left for the drain
 LONGEST_GAP_SECONDS = 3.0  # between two kills, where everything is claimed by the dead and waits for its lease to end
-LEASE_SECONDS, SETTLE_SECONDS = 1.2, 1.5
-FREEZE_SECONDS = 2.0  # longer than the lease, shorter than lease and settle time
+LEASE_SECONDS, SETTLE_SECONDS = 1.2, 3.0
+FREEZE_SECONDS = 2.0  # longer than the lease; with the slowest commit of the CMS shorter than lease and settle time
 FREEZE_SHARE = 0.05
 DROPS_AFTER_THE_BODY = ("drop-after-accept", "drop-before-accept")
 MAIL_FAULTS = {
@@ -92,6 +92,7 @@ class Storm:
         for number in range(1, kills + 1):
             enough, ends_at = done() + self.chance.expovariate(kills / (work * SHARE_IN_THE_STORM)), time.monotonic() + LONGEST_GAP_SECONDS
             while done() < enough and time.monotonic() < ends_at:
+                self.thaw()
                 time.sleep(0.002)
             time.sleep(self.chance.expovariate(1 / 0.03))  # not at the moment of an answer, but at any
             self.kill_one()
@@ -100,6 +101,8 @@ class Storm:
                 self.restart_database()
 
     def restart_database(self) -> None:
+        """Takes a while, during which nobody thaws: so nobody is frozen."""
+        self.thaw(all_of_them=True)
         self.lab.database.stop(self.chance.choice(["fast", "immediate"]))
         self.lab.database.start()
         self.counts["restarts"] += 1

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from django.core.management import load_command_class
 from django.core.management.base import CommandError
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from messaging import outbox
@@ -24,6 +24,7 @@ from messaging.models import Attempt, Case, CmsNote, EmailTemplate, Message, Mod
 from portal import sample_data
 from portal.management.commands.add_session_cms_notes import ONE_AT_A_TIME
 from portal.sandbox import Sandbox
+from tests.addresses import database_url
 
 MANAGE = Path(__file__).parents[2] / "manage.py"
 NOW = datetime(2026, 3, 2, 18, 0, tzinfo=UTC)
@@ -104,9 +105,7 @@ def asked(name: str, *words: str) -> tuple[int, dict]:
 
 
 def environment(**told: str) -> dict[str, str]:
-    there = connection.settings_dict
-    url = f"postgres://{there['USER']}:{there['PASSWORD']}@{there['HOST'] or 'localhost'}:{there['PORT'] or 5432}/{there['NAME']}"
-    return os.environ | {"DATABASE_URL": url, "SECRET_KEY": "k" * 60, "MAIL_MODE": "test", "DEBUG": "1"} | told
+    return os.environ | {"DATABASE_URL": database_url(), "SECRET_KEY": "k" * 60, "MAIL_MODE": "test", "DEBUG": "1"} | told
 
 
 def shell(*words: str, **told: str) -> subprocess.CompletedProcess:
