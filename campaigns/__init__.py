@@ -1,1 +1,1 @@
-"""Middle floor: who should hear what, and when. Built in issue 3; until then an empty storey."""
+"""Middle floor: who should hear what, and when. An empty storey until the campaigns move in."""
