@@ -21,7 +21,7 @@ class LifecycleQuerySet(models.QuerySet[Any]):
 
     def move(self, to: str, **facts: Any) -> int:
         """Move every row that may go to `to`, with its new facts; return how many did."""
-        return self.filter(status__in=sources(self.model.MOVES, to=to)).update(status=to, **facts)
+        return self.may_become(to).update(status=to, **facts)
 
     def may_become(self, to: str) -> Self:
         return self.filter(status__in=sources(self.model.MOVES, to=to))

@@ -18,9 +18,6 @@ class Phase(models.TextChoices):
     LOST_POST = "lost_post", "Broken off after the body: it may have arrived"
 
 
-ANSWERED = [Phase.ACCEPTED, Phase.REJECTED, Phase.LOST_POST]  # what counts against max_attempts
-
-
 class Attempt(models.Model):
     message = models.ForeignKey("messaging.Message", models.PROTECT, related_name="history", db_index=False)
     number = models.SmallIntegerField()
