@@ -71,27 +71,26 @@ class Tally:
         return facts | {"seconds": round(self.seconds, 3), "per_second": round(self.sent / self.seconds, 1) if self.seconds else 0.0}
 
 
-def send_due(terms: Terms, *, limit: int | None = None, seconds: float = 50.0, until_empty: bool = False) -> Tally:
+def send_due(terms: Terms, *, limit: int | None = None, seconds: float = 50.0, until_empty: bool = False, only: int | None = None) -> Tally:
     """Send what is due until nothing is, `limit` messages were taken, or `seconds` have passed (`until_empty`: however long it takes).
 
-    Any number of workers on any hosts may do this at once.
+    Any number of workers on any hosts may do this at once. `only` this message, should it be due.
     """
     tally = Tally()
     with Courier(terms, tally) as courier:
         while not terms.stop() and (until_empty or time.monotonic() - tally.started < seconds):
             wanted = AT_ONCE if limit is None else min(AT_ONCE, limit - tally.claimed)
-            batch = claim(lease=terms.lease, limit=wanted) if wanted > 0 else []
+            batch = claim(lease=terms.lease, limit=wanted, only=only) if wanted > 0 else []
             if not batch or not courier.deliver(batch):
                 break
     tally.seconds = time.monotonic() - tally.started
     return tally
 
 
-def claim(*, lease: timedelta, limit: int) -> list[Message]:
+def claim(*, lease: timedelta, limit: int, only: int | None = None) -> list[Message]:
     """Take up to `limit` due messages. Committed before this returns."""
-    rows: list[Message] = Message.objects.due().claim(
-        lease=lease, limit=limit, status=Status.CLAIMED, claims=F("claims") + 1, transmitting_since=None
-    )
+    due = Message.objects.due() if only is None else Message.objects.due().filter(pk=only)
+    rows: list[Message] = due.claim(lease=lease, limit=limit, status=Status.CLAIMED, claims=F("claims") + 1, transmitting_since=None)
     fault("claim.after_commit")
     return rows
 

@@ -36,6 +36,14 @@ POINTS = frozenset(
         "spool.mid_replay",
         "reaper.mid_scan",
         "operator.before_decision_commit",
+        "operation.after_claim",
+        "operation.after_effect",
+        "operation.before_item_commit",
+        "operation.after_item_commit",
+        "quote.before_claim_commit",
+        "quote.before_call",
+        "quote.after_call",
+        "quote.before_result_commit",
     }
 )
 

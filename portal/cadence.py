@@ -6,9 +6,13 @@ from django.db import transaction
 from django.utils import timezone
 from django_q.models import Schedule
 
-CADENCE = {  # name: (task, the cluster it runs on, minutes between two runs)
+CADENCE: dict[str, tuple[str, str, int | str]] = {  # name: (task, its cluster, minutes between two runs or a time as cron says it)
     "Send due messages": ("portal.tasks.send_due_messages", "mail", 1),
     "Add CMS notes": ("portal.tasks.add_cms_notes", "mail", 1),
+    "Price quotes": ("portal.tasks.process_quotes", "mail", 5),
+    "Try failed quote e-mails again": ("portal.tasks.retry_failed_emails", "mail", 30),
+    "Clear stale locks of quotes": ("portal.tasks.clear_stale_locks", "short", "0 2 * * *"),
+    "Run bulk actions": ("portal.tasks.run_operations", "mail", 1),
     "Sweep up after vanished workers": ("portal.tasks.sweep", "short", 1),
 }
 
@@ -18,8 +22,8 @@ def sync() -> dict[str, int]:
     """The scheduler's table says exactly what this page says; returns how many rows were created, changed and removed."""
     counts = {"created": 0, "changed": 0, "removed": 0}
     kept = []
-    for name, (task, cluster, minutes) in CADENCE.items():
-        row, what = _put(name, facts(task=task, cluster=cluster, minutes=minutes))
+    for name, (task, cluster, when) in CADENCE.items():
+        row, what = _put(name, facts(task=task, cluster=cluster, when=when))
         kept.append(row.pk)
         if what:
             counts[what] += 1
@@ -27,18 +31,18 @@ def sync() -> dict[str, int]:
     return counts
 
 
-def facts(*, task: str, cluster: str, minutes: int) -> dict[str, Any]:
+def facts(*, task: str, cluster: str, when: int | str) -> dict[str, Any]:
     """All that a row of the scheduler may say. Whatever else somebody wrote into it is put right."""
     return {
         "func": task,
         "cluster": cluster,
-        "schedule_type": Schedule.MINUTES,
-        "minutes": minutes,
+        "schedule_type": Schedule.CRON if isinstance(when, str) else Schedule.MINUTES,
+        "minutes": None if isinstance(when, str) else when,
         "repeats": -1,
         "args": None,
         "kwargs": None,
         "hook": None,
-        "cron": None,
+        "cron": when if isinstance(when, str) else None,
         "intended_date_kwarg": "planned_for",
     }
 

@@ -26,9 +26,11 @@ from portal import wiring
 from portal.cadence import CADENCE
 from portal.health import is_writable
 from portal.one_machine import DEMO
+from portal.quotes.gateways import ai
 
 KEY_LENGTH = 50
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+MOST_SPENT = 100_000  # USD; also seconds
 RESERVED = (".example", ".test", ".invalid", "@example.com", "@example.org", "@example.net")
 Findings = Iterator[CheckMessage]
 
@@ -73,6 +75,13 @@ NESTED: list[tuple[str, str, Callable[[], float], str, Callable[[], float]]] = [
     ("E013", "the mail cluster's timeout", lambda: mail_cluster("timeout"), "its retry", lambda: mail_cluster("retry")),
     ("E014", "the short cluster's timeout", lambda: short("timeout"), "its retry", lambda: short("retry")),
     ("E015", "three rings of the watchdog", lambda: 3, "CLUSTER_SILENT_AFTER_SECONDS", lambda: seconds(settings.CLUSTER_SILENT_AFTER)),
+    (
+        "E017",
+        "one call of the AI",
+        lambda: ai.CONNECT_SECONDS + ai.TOTAL_SECONDS + ai.READ_SECONDS,  # the clock is looked at between two reads
+        "QUOTE_LOCK_SECONDS",
+        lambda: seconds(settings.QUOTE_LOCK),
+    ),
 ]
 
 
@@ -118,15 +127,30 @@ def bad_addresses(setting: str, addresses: Iterable[str]) -> Findings:
 
 @found_by()
 def check_outside_world(**_: Any) -> Findings:
-    """The addresses of mail servers and CMS are understood. Their texts never show a password."""
+    """The addresses of mail servers, AI and CMS are understood. Their texts never show a password."""
     for build, hint in [
         (wiring.mail_servers, "EMAIL_URL and EMAIL_BACKUP_URLS look like smtp+tls://user:password@mail.example.com:587"),
+        (wiring.assessor, "AI_URL looks like https://api.example.com/v1; the other AI_ settings are in the README."),
         (wiring.cms_client, "CMS_URL looks like https://cms.example.com/api; the other CMS_ settings are in the README."),
     ]:
         try:
             build()
         except ValueError as trouble:
             yield Error(f"{trouble}.", hint=hint, id="portal.E008")
+
+
+@found_by()
+def check_ai_spending(**_: Any) -> Findings:
+    for name in ("AI_PRICE_IN", "AI_PRICE_OUT", "AI_DAILY_BUDGET", "AI_QUOTE_BUDGET", "AI_PAUSE_SECONDS"):
+        if not 0 <= getattr(settings, name) <= MOST_SPENT:
+            yield Error(f"{name} is 0 to {MOST_SPENT:,}; got {getattr(settings, name)}.", id="portal.E018")
+
+
+@found_by(deploy=True)
+def check_ai_has_a_price(**_: Any) -> Findings:
+    if settings.AI_URL and not (settings.AI_PRICE_IN or settings.AI_PRICE_OUT):
+        hint = "Set AI_PRICE_IN and AI_PRICE_OUT, in USD per million tokens."
+        yield Warning("The AI costs nothing by its settings: the budgets would never be used up.", hint=hint, id="portal.W006")
 
 
 @found_by()
@@ -172,7 +196,7 @@ def check_production(**_: Any) -> Findings:
     """Mail to customers is on: nothing may still point at the sandbox."""
     if settings.MAIL_MODE != Mode.PRODUCTION:
         return
-    for setting, url in [("EMAIL_URL", settings.EMAIL_URL), ("CMS_URL", settings.CMS_URL)]:
+    for setting, url in [("EMAIL_URL", settings.EMAIL_URL), ("CMS_URL", settings.CMS_URL), ("AI_URL", settings.AI_URL)]:
         if urlsplit(url).netloc.rpartition("@")[2] in ("127.0.0.1:8025", "127.0.0.1:8026"):
             yield Warning(f"MAIL_MODE is production, but {setting} is the sandbox: nobody would get anything.", id="portal.W001")
     for setting, text in [("DEFAULT_FROM_EMAIL", settings.DEFAULT_FROM_EMAIL), ("TEST_RECIPIENT", settings.TEST_RECIPIENT)]:
@@ -194,6 +218,9 @@ def check_connections_are_closed_to_others(**_: Any) -> Findings:
     cms_url = urlsplit(settings.CMS_URL)
     if cms_url.scheme == "http" and cms_url.hostname not in LOOPBACK:
         yield Warning("CMS_URL is http://: notes and token cross the network in the clear.", hint="Use https://.", id="portal.W004")
+    ai_url = urlsplit(settings.AI_URL)
+    if ai_url.scheme == "http" and ai_url.hostname not in LOOPBACK:
+        yield Warning("AI_URL is http://: pictures and key cross the network in the clear.", hint="Use https://.", id="portal.W005")
 
 
 @found_by(Tags.database)

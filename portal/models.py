@@ -8,8 +8,23 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from portal.bulk_send.models import BulkDraft
+from portal.config.models import ConfigSeries, ConfigVersion
+from portal.operations.models import Operation, OperationItem
+from portal.quotes.models import AiCall, Quote, QuoteImage
+from portal.rate_limits import RateLimit
 
-__all__ = ["BulkDraft", "Heartbeat"]
+__all__ = [
+    "AiCall",
+    "BulkDraft",
+    "ConfigSeries",
+    "ConfigVersion",
+    "Heartbeat",
+    "Operation",
+    "OperationItem",
+    "Quote",
+    "QuoteImage",
+    "RateLimit",
+]
 
 
 class HeartbeatQuerySet(models.QuerySet):

@@ -11,17 +11,21 @@ VIEWER = [
     *("view_case", "view_acknowledgment", "view_message", "view_attempt", "view_decision", "view_cmsnote", "view_noteattempt"),
     *("view_messagesession", "view_emailtemplate", "view_templateversion", "view_suppression"),
     *("view_systemevent", "view_errorgroup", "view_provider"),
+    *("view_quote", "view_quoteimage", "view_aicall", "view_operation", "view_operationitem", "view_configversion", "view_configseries"),
 ]
 OPERATOR = [
     *VIEWER,
     *("send_message", "decide_message", "post_cmsnote", "confirm_cmsnote"),
     *("change_case", "add_acknowledgment", "change_acknowledgment"),
+    *("change_quote", "process_quote", "send_quote", "cancel_operation"),
 ]
 MANAGER = [
     *OPERATOR,
     *("add_case", "import_case", "delete_acknowledgment", "add_emailtemplate", "change_emailtemplate", "add_templateversion"),
     *("add_suppression", "delete_suppression", "change_errorgroup", "change_provider"),
+    *("add_quote", "approve_quote", "add_configversion"),
 ]
+OURS = ["messaging", "portal"]  # the apps whose permissions these are
 ROLES = {"Viewer": VIEWER, "Operator": OPERATOR, "Manager": MANAGER}
 
 
@@ -29,7 +33,7 @@ def make_roles(*, using: str = DEFAULT_DB_ALIAS) -> None:
     """Each role is there and may do at least what stands above; what somebody gave it besides stays."""
     for name, codenames in ROLES.items():
         role, _ = Group.objects.using(using).get_or_create(name=name)
-        needed = Permission.objects.using(using).filter(content_type__app_label="messaging", codename__in=codenames)
+        needed = Permission.objects.using(using).filter(content_type__app_label__in=OURS, codename__in=codenames)
         role.permissions.add(*needed)
 
 

@@ -130,6 +130,21 @@ CMS_OPTIONS = {  # how another CMS differs from the sandbox: paths, names, place
 CMS_SETTLE_SECONDS = env.int("CMS_SETTLE_SECONDS", default=120)  # before looking for a note whose answer was lost
 NOTE_LEASE = timedelta(seconds=env.int("NOTE_LEASE_SECONDS", default=120))  # longer than look-up and post together
 
+# --- who says what a customer wants taken away -----------------------------------------------------------------------
+
+AI_URL = env.str("AI_URL", default="")  # an OpenAI-compatible address, such as https://api.openai.com/v1; empty = the built-in estimator
+AI_API_KEY = env.str("AI_API_KEY", default="")
+AI_MODEL = env.str("AI_MODEL", default="")
+AI_PRICE_IN = env.float("AI_PRICE_IN", default=0.0)  # USD per million tokens
+AI_PRICE_OUT = env.float("AI_PRICE_OUT", default=0.0)
+AI_DAILY_BUDGET = env.float("AI_DAILY_BUDGET", default=10.0)  # USD per day of the office; a call that might exceed it is not made
+AI_QUOTE_BUDGET = env.float("AI_QUOTE_BUDGET", default=0.5)  # USD per quote
+AI_PAUSE_SECONDS = env.float("AI_PAUSE_SECONDS", default=1.0 if AI_URL else 0.0)  # between two calls
+QUOTE_POSTS_PER_HOUR = env.int("QUOTE_POSTS_PER_HOUR", default=60)  # of one address, at the customers' pages; refused ones count
+QUOTE_POSTS_OF_ALL_PER_HOUR = env.int("QUOTE_POSTS_OF_ALL_PER_HOUR", default=600)
+QUOTE_REQUESTS_PER_HOUR = env.int("QUOTE_REQUESTS_PER_HOUR", default=10)  # of one address, that become quotes
+QUOTE_LOCK = timedelta(seconds=env.int("QUOTE_LOCK_SECONDS", default=1800))  # longer than one call of the AI
+
 # --- where facts wait, and what keeps them ---------------------------------------------------------------------------
 
 SPOOL_DIR = Path(env.str("SPOOL_DIR", default=str(VAR_DIR / "spool")))
@@ -141,7 +156,7 @@ SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8026")  # the san
 
 CLUSTER_SILENT_AFTER = timedelta(seconds=env.int("CLUSTER_SILENT_AFTER_SECONDS", default=60))
 MAIL_WORKERS = env.int("MAIL_WORKERS", default=2)  # processes of this host that send at the same time
-_MAIL_CLUSTER = MAIL_WORKERS + 2  # one more adds notes, and one is always free to answer the watchdog
+_MAIL_CLUSTER = MAIL_WORKERS + 4  # one adds notes, one prices quotes, one runs bulk actions, and one is always free to answer the watchdog
 Q_CLUSTER = {
     "name": "short",
     "label": "Background tasks",

@@ -4,6 +4,8 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 `planned_for` is what a schedule tells its task; nothing depends on it.
 """
 
+from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,12 +15,16 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from messaging import delivery, notes, reaper
-from portal import wiring
+from portal import shutdown, wiring
 from portal.models import Heartbeat
+from portal.operations import running
+from portal.quotes import pricing, retries
 from portal.slots import slot
 
 Summary = dict[str, Any]
 MAIL = "mail"  # the cluster whose tasks wait for the outside world
+PRICING_SLICE = timedelta(minutes=15)  # no quote is begun later: one call more still fits into the cluster's time-out
+RETRY_SLICE = timedelta(minutes=10)  # likewise for mails that are tried again
 LOOKED_AT = 50  # waiting rings that are read to see whether one more is needed
 
 
@@ -48,10 +54,55 @@ def add_cms_notes(limit: int | None = None, seconds: float | None = None, planne
         return notes.post_due(wiring.note_terms(), limit=limit, seconds=_slice(seconds)).as_dict()
 
 
+def process_quotes(
+    limit: int = 20, force: bool = False, quote_id: int | None = None, by_id: int | None = None, planned_for: str = ""
+) -> Summary:
+    """Price up to `limit` quotes; their mails are queued with their price. A named quote does not wait for the others."""
+    with nullcontext(True) if quote_id else _place("quotes", of=1) as ours:
+        if not ours:
+            return pricing.Tally().as_dict() | {"already_running": True}
+        tally = pricing.process(
+            wiring.pricing_terms(), limit=limit, force=force, quote_id=quote_id, by_id=by_id, seconds=PRICING_SLICE.total_seconds()
+        )
+    if tally.quoted:
+        ring()
+    return tally.as_dict()
+
+
+def retry_failed_emails(leg_type: str = "both", limit: int = 30, max_attempts: int = 3, planned_for: str = "") -> Summary:
+    """Up to `limit` mails of quotes that did not go out have one more try each."""
+    with _place("send", of=settings.MAIL_WORKERS) as ours:
+        if not ours:
+            return retries.Tally(already_running=True).as_dict()
+        terms = wiring.retry_terms(pause_seconds=retries.PAUSE_SECONDS)
+        seconds = RETRY_SLICE.total_seconds()
+        return retries.retry(terms, leg_type=leg_type, limit=limit, max_attempts=max_attempts, seconds=seconds).as_dict()
+
+
+def clear_stale_locks(planned_for: str = "") -> Summary:
+    """Quotes whose worker has vanished are pending again; nothing is processed."""
+    return {"locks_cleared": pricing.clear_stale(lock=settings.QUOTE_LOCK)}
+
+
+def run_operations(seconds: float | None = None, planned_for: str = "") -> Summary:
+    """Carry bulk actions out for a slice of work or `seconds`, and ring for the next slice if anything is left."""
+    with _place("operations", of=1) as ours:
+        if not ours:
+            return running.Tally().as_dict() | {"already_running": True}
+        terms = running.Terms(mail=wiring.quote_mail_terms, pricing=wiring.pricing_terms, ring=ring, stop=shutdown.told)
+        tally = running.run_due(terms, seconds=_slice(seconds))
+    if tally.left:
+        ring_operations()
+    return tally.as_dict()
+
+
 def sweep(planned_for: str = "") -> Summary:
     """Nothing stays with a worker that has vanished."""
     with _place("sweep", of=1) as ours:
-        return reaper.sweep(spool_dir=settings.SPOOL_DIR) if ours else {"already_running": True}
+        if not ours:
+            return {"already_running": True}
+        locks = pricing.clear_stale(lock=settings.QUOTE_LOCK)
+        return reaper.sweep(spool_dir=settings.SPOOL_DIR) | {"locks_cleared": locks}
 
 
 def heartbeat(key: str) -> Summary:
@@ -67,6 +118,16 @@ def ring() -> None:
 def ring_notes() -> None:
     """Wake a worker for the notes that this transaction leaves owed, once it is committed."""
     transaction.on_commit(lambda: wake("portal.tasks.add_cms_notes"), robust=True)
+
+
+def ring_quotes() -> None:
+    """Wake a worker for the quotes that this transaction leaves pending, once it is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.process_quotes"), robust=True)
+
+
+def ring_operations() -> None:
+    """Wake a worker for the bulk action that this transaction starts, once it is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.run_operations"), robust=True)
 
 
 def wake(task: str) -> bool:

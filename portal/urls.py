@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from portal import health, proof
 from portal.dashboard import views as dashboard
+from portal.operations import views as operations
 
 handler403 = "portal.refusals.refused"
 
@@ -15,8 +16,10 @@ urlpatterns = [
     path("admin/dashboard/chart/", dashboard.chart, name="dashboard_chart"),
     path("admin/proof/", admin.site.admin_view(proof.proof), name="proof"),
     path("admin/bulk-send/", include("portal.bulk_send.urls")),
+    path("admin/quotes/retry/", operations.retry, name="retry_quote_mails"),
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
     path("admin/", admin.site.urls),
+    path("quote/", include("portal.quotes.urls")),
     path("healthz", health.live, name="healthz"),
     path("readyz", health.ready, name="readyz"),
 ]

@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Callable
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from email.utils import parseaddr
 from typing import Any
 
 from django.conf import settings
@@ -11,10 +14,18 @@ from django.utils import timezone
 from messaging import delivery, notes
 from messaging.gateways.cms import CmsClient, HttpCms, ManualCms
 from messaging.gateways.mail import MailServer, from_url
+from messaging.invariants import Invariant
 from messaging.models import Mode
 from messaging.outbox import Sender
 from messaging.retry import RetryPolicy
 from portal import shutdown
+from portal.config import kinds
+from portal.quotes import legs, pricing, retries
+from portal.quotes.gateways.ai import AiService
+from portal.quotes.gateways.assessors import Assessor
+from portal.quotes.gateways.estimator import Estimator
+from portal.quotes.invariants import of_quotes
+from portal.quotes.replies import MailTerms
 
 MANUAL = "manual:"
 JSON_OPTIONS = ("headers", "body")
@@ -68,6 +79,24 @@ def cms_options() -> dict[str, Any]:
     return options
 
 
+def assessor() -> Assessor:
+    """Who says what is to be taken away. A ValueError says what of its settings is not understood."""
+    if not settings.AI_URL:
+        return Estimator()
+    scheme, _, rest = settings.AI_URL.partition("://")
+    if scheme not in ("http", "https") or not rest:
+        raise ValueError(f"AI_URL is http://…, https://… or empty; got scheme {scheme[:20]!r}")
+    if not settings.AI_MODEL:
+        raise ValueError("AI_MODEL is empty, and AI_URL is not: name the model to ask")
+    return AiService(
+        url=settings.AI_URL,
+        api_key=settings.AI_API_KEY,
+        model=settings.AI_MODEL,
+        price_per_million_in=Decimal(str(settings.AI_PRICE_IN)),
+        price_per_million_out=Decimal(str(settings.AI_PRICE_OUT)),
+    )
+
+
 def retry_policy() -> RetryPolicy:
     return RetryPolicy(max_tries=settings.MAIL_MAX_ATTEMPTS)
 
@@ -97,6 +126,48 @@ def note_terms(*, stop: Callable[[], bool] = shutdown.told) -> notes.Terms:
     )
 
 
+def pricing_terms(*, stop: Callable[[], bool] = shutdown.told) -> pricing.Terms:
+    """How this deployment prices quotes. A ValueError says what of its settings is not understood."""
+    return pricing.Terms(
+        assessor=assessor(),
+        book=lambda: kinds.read_version("price_book", at=timezone.now()),
+        mail=quote_mail_terms(),
+        lock=settings.QUOTE_LOCK,
+        today=today(),
+        day_start=day_start(),
+        daily_budget=Decimal(str(settings.AI_DAILY_BUDGET)),
+        quote_budget=Decimal(str(settings.AI_QUOTE_BUDGET)),
+        pause_seconds=settings.AI_PAUSE_SECONDS,
+        stop=stop,
+    )
+
+
+def quote_mail_terms() -> MailTerms:
+    """How this deployment writes about quotes: one try per round (reliability §7), and somebody is always told."""
+    told = [address.strip() for address in settings.ADMIN_NOTIFY if address.strip()]
+    return MailTerms(
+        sender=replace(sender(), max_attempts=1),
+        site_url=settings.SITE_URL,
+        office=office(),
+        admins=tuple(told) or (parseaddr(settings.DEFAULT_FROM_EMAIL)[1],),
+    )
+
+
+def retry_terms(*, pause_seconds: float, stop: Callable[[], bool] = shutdown.told) -> retries.Terms:
+    """How this deployment tries the mails of quotes again."""
+    return retries.Terms(mail=quote_mail_terms(), delivery=mail_terms(pause_seconds=0, stop=stop), pause_seconds=pause_seconds)
+
+
+def mail_servers_down() -> str:
+    """Why no mail can leave at present; empty while one of our servers may be used."""
+    return legs.servers_down([server.name for server in mail_servers()])
+
+
+def invariants() -> list[Invariant]:
+    """What this floor promises beyond the record's own invariants."""
+    return of_quotes(lock=settings.QUOTE_LOCK)
+
+
 def office(by: Any = None) -> dict[str, str]:
     """Who signs a mail, by the names of `merge_fields.Sender`: the person `by`, or the office where nobody is known."""
     return {
@@ -110,6 +181,11 @@ def office(by: Any = None) -> dict[str, str]:
 def today() -> date:
     """The office's date."""
     return timezone.localdate()
+
+
+def day_start() -> datetime:
+    """When the office's day began."""
+    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _names(text: str, *, setting: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 
 from messaging.gateways import cms, mail
+from portal.quotes.gateways import ai
 from portal.sandbox import Sandbox
 
 
@@ -18,7 +19,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """The world outside, over real sockets: a mail server and a case-management system."""
+    """The world outside, over real sockets: a mail server, a case-management system and an AI."""
     with Sandbox(tmp_path / "outside") as sandbox:
         yield sandbox
 
@@ -31,6 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail.Dialogue, "deadline_seconds", 0.4)
     for name in ("CONNECT_SECONDS", "READ_SECONDS", "TOTAL_SECONDS"):
         monkeypatch.setattr(cms, name, 0.4)
+        monkeypatch.setattr(ai, name, 0.4)
 
 
 @pytest.fixture(scope="session")

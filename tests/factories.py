@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from messaging import outbox
 from messaging.models import Case, CmsNote, Message, Mode, Status
+from portal.quotes.models import Quote
 
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="inbox@portal.example")
 NUMBERS = count(1)
@@ -40,3 +41,19 @@ def make_note(**facts: Any) -> CmsNote:
         Message.objects.filter(pk=message.pk).update(status=Status.TRANSMITTING, transmitting_since=Now())
         Message.objects.filter(pk=message.pk).update(status=Status.SENT, sent_at=Now(), lease=None, leased_until=None)
         return CmsNote.objects.create(message=message)
+
+
+def make_quote(**facts: Any) -> Quote:
+    """A pending request, which the built-in estimator can price."""
+    number = next(NUMBERS)
+    plain = {
+        "number": f"GC-20260601-{number:06}",
+        "key": f"request:{number}",
+        "name": f"Customer {number}",
+        "email": f"customer{number}@client.example",
+        "phone": "416-555-0100",
+        "address": "12 Elm Street, Toronto, ON M4B 1B3",
+        "city": "Toronto",
+        "description": "8 bags of garden waste, branches and leaves",
+    }
+    return Quote.objects.create(**plain | facts)

@@ -120,7 +120,10 @@ def test_rules_know_nothing_of_the_database():
 
 
 def test_the_outside_world_is_one_file_per_system():
-    clients = {"smtplib": {"messaging/gateways/mail.py", "messaging/gateways/smtp_dialogue.py"}, "httpx": {"messaging/gateways/cms.py"}}
+    clients = {
+        "smtplib": {"messaging/gateways/mail.py", "messaging/gateways/smtp_dialogue.py"},
+        "httpx": {"messaging/gateways/cms.py", "portal/quotes/gateways/ai.py"},
+    }
     wrong = [
         f"{where(path)}:{line} imports {name}"
         for path in sources("messaging", "campaigns", "portal")

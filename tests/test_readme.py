@@ -16,6 +16,7 @@ from messaging.lifecycles import Moves
 from messaging.models.message import MOVES
 from messaging.models.note import NOTE_MOVES
 from portal.cadence import CADENCE
+from portal.quotes.models import MOVES as QUOTE_MOVES
 from portal.urls import urlpatterns
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -48,7 +49,7 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-@pytest.mark.parametrize(("heading", "moves"), [("A message", MOVES), ("A CMS note", NOTE_MOVES)])
+@pytest.mark.parametrize(("heading", "moves"), [("A message", MOVES), ("A CMS note", NOTE_MOVES), ("A quote", QUOTE_MOVES)])
 def test_each_diagram_shows_exactly_the_legal_moves(heading: str, moves: Moves) -> None:
     drawing = block(section(heading), "mermaid")
 
@@ -88,7 +89,16 @@ def own_options(command: BaseCommand) -> set[str]:
 def test_the_cadence_table_says_when_everything_runs() -> None:
     told = {name: (cluster, every.split(",")[0]) for name, cluster, every in rows(section("What runs by itself"))}
 
-    assert told == {name: (cluster, f"{minutes} minute{'s' * (minutes > 1)}") for name, (_, cluster, minutes) in CADENCE.items()}
+    assert told == {name: (cluster, in_words(when)) for name, (_, cluster, when) in CADENCE.items()}
+
+
+def in_words(when: int | str) -> str:
+    """Minutes, or cron's way of saying a time of the day."""
+    if isinstance(when, int):
+        return f"{when} minute{'s' * (when > 1)}"
+    minute, hour, *every = when.split()
+    assert every == ["*", "*", "*"], f"teach this test to say {when}"
+    return f"day at {int(hour):02}:{int(minute):02}"
 
 
 @pytest.mark.parametrize("address", [names(row[0])[0] for row in rows(section("Addresses"))])

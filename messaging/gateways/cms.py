@@ -236,7 +236,7 @@ def trusted() -> ssl.SSLContext:
 def read(answer: httpx.Response) -> bytes:
     """The body, cut off where it is too long or takes too long. Both make the answer a lost one."""
     ends_at, content = time.monotonic() + TOTAL_SECONDS, b""
-    for chunk in answer.iter_bytes(65_536):
+    for chunk in answer.iter_bytes():
         content += chunk
         if len(content) > LONGEST_ANSWER:
             raise CmsUnclear(f"the CMS's answer is too large: over {LONGEST_ANSWER:,} bytes", status=answer.status_code)

@@ -422,7 +422,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.CharField(max_length=40, unique=True)),
-                ("purpose", models.CharField(choices=[("mail", "Mail"), ("cms", "CMS")], max_length=10)),
+                ("purpose", models.CharField(choices=[("mail", "Mail"), ("cms", "CMS"), ("ai", "AI")], max_length=10)),
                 ("paused_until", models.DateTimeField(blank=True, null=True)),
                 ("reason", models.TextField(blank=True, help_text="Why it is paused.")),
                 ("failures_in_row", models.PositiveIntegerField(default=0)),

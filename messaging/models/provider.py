@@ -19,6 +19,7 @@ TAKE_A_TURN = """
 class Purpose(models.TextChoices):
     MAIL = "mail"
     CMS = "cms", "CMS"
+    AI = "ai", "AI"
 
 
 class ProviderQuerySet(models.QuerySet):

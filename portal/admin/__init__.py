@@ -1,5 +1,35 @@
 """The desks: one file each. Django looks here."""
 
-from portal.admin import cases, errors, events, messages, notes, providers, sessions, staff, suppressions, templates
+from portal.admin import (
+    ai_calls,
+    cases,
+    config_versions,
+    errors,
+    events,
+    messages,
+    notes,
+    operations,
+    providers,
+    quotes,
+    sessions,
+    staff,
+    suppressions,
+    templates,
+)
 
-__all__ = ["cases", "errors", "events", "messages", "notes", "providers", "sessions", "staff", "suppressions", "templates"]
+__all__ = [
+    "ai_calls",
+    "cases",
+    "config_versions",
+    "errors",
+    "events",
+    "messages",
+    "notes",
+    "operations",
+    "providers",
+    "quotes",
+    "sessions",
+    "staff",
+    "suppressions",
+    "templates",
+]

@@ -1,4 +1,4 @@
-"""Files of cases as staff bring and take them: CSV or XLSX in, with limits checked before anything is unpacked; formula-safe out."""
+"""Files as staff bring and take them: CSV or XLSX in, with limits checked before anything is unpacked; formula-safe out."""
 
 import io
 import zipfile
@@ -14,7 +14,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
 from messaging.importing_cases import COLUMNS, FIELDS
-from messaging.sheets import Sheet, SheetRefused, read_csv, read_rows, write_csv
+from messaging.sheets import Columns, Sheet, SheetRefused, read_csv, read_rows, write_csv
 
 MOST_ROWS = 5_000  # that a browser can preview; the command import_cases takes more
 MOST_BYTES = 5 * 1024 * 1024
@@ -23,11 +23,15 @@ MOST_RATIO = 100  # unpacked to packed
 MOST_COLUMNS = 50
 ROW, SHAPE = "Row", "Shape"  # columns of our own: where a row stood in the file, and what is wrong with its shape
 FORMULA_STARTS = tuple("=+-@\t\r\n\x00|＝＋－＠｜")
-NUMBERS = {"Balance"}
+NUMBERS = {"Balance", "Amount CAD"}
 
 
 class CsvOrXlsx(Format):
     """What may be imported; which of the two it is, is read off the file itself."""
+
+    columns = COLUMNS
+    names: Sequence[str] = tuple(FIELDS)
+    larger = "Split it, or have it imported with: python manage.py import_cases FILE"
 
     def __init__(self, encoding: str | None = None) -> None:
         self.encoding = encoding
@@ -40,13 +44,10 @@ class CsvOrXlsx(Format):
 
     def create_dataset(self, in_stream: bytes) -> tablib.Dataset:
         """The file's rows under the columns' own names. Raises SheetRefused or TextRefused, which say what is wrong with it."""
-        sheet = read(in_stream)
+        sheet = read(in_stream, columns=self.columns)
         if len(sheet.rows) > MOST_ROWS:
-            raise SheetRefused(
-                f"The file has {len(sheet.rows):,} rows; in the browser at most {MOST_ROWS:,}. "
-                "Split it, or have it imported with: python manage.py import_cases FILE"
-            )
-        names = [name for name in FIELDS if any(name in row.values for row in sheet.rows)]
+            raise SheetRefused(f"The file has {len(sheet.rows):,} rows; in the browser at most {MOST_ROWS:,}. {self.larger}")
+        names = [name for name in self.names if any(name in row.values for row in sheet.rows)]
         dataset = tablib.Dataset(headers=[ROW, *names, SHAPE])
         for row in sheet.rows:
             dataset.append([row.number, *(row.values.get(name, "") for name in names), row.problem])
@@ -71,6 +72,8 @@ class Csv(Format):
 
 
 class Xlsx(Format):
+    page = "Cases"
+
     def get_title(self) -> str:
         return "XLSX"
 
@@ -85,10 +88,10 @@ class Xlsx(Format):
 
     def export_data(self, dataset: Any, **kwargs: Any) -> bytes:
         book = openpyxl.Workbook(write_only=True)
-        page = book.create_sheet("Cases")
-        page.append(dataset.headers)
+        sheet = book.create_sheet(self.page)
+        sheet.append(dataset.headers)
         for row in dataset:
-            page.append([typed(name, cell) for name, cell in zip(dataset.headers, row, strict=True)])
+            sheet.append([typed(name, cell) for name, cell in zip(dataset.headers, row, strict=True)])
         out = io.BytesIO()
         book.save(out)
         return out.getvalue()
@@ -109,12 +112,12 @@ def unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
 
 
-def read(data: bytes) -> Sheet:
+def read(data: bytes, *, columns: Columns = COLUMNS) -> Sheet:
     if len(data) > MOST_BYTES:
         raise SheetRefused(f"The file has {len(data):,} bytes; in the browser at most {MOST_BYTES:,}. Split it.")
     if not data.strip():
         raise SheetRefused("The file is empty.")
-    sheet = read_rows(workbook_rows(data), columns=COLUMNS) if data.startswith(b"PK\x03\x04") else read_csv(data, columns=COLUMNS)
+    sheet = read_rows(workbook_rows(data), columns=columns) if data.startswith(b"PK\x03\x04") else read_csv(data, columns=columns)
     for row in sheet.rows:
         row.values.update({name: unguarded(value) for name, value in row.values.items()})
     return sheet

@@ -58,6 +58,11 @@ def together(*parts: SafeString) -> SafeString:
     return format_html('<div class="together">{}</div>', format_html_join("", "{}", ((part,) for part in parts)))
 
 
+def leg(state: SafeString, tries: str, said: Any = "") -> SafeString:
+    """One mail of several: how it stands, how often it was tried, and what was said."""
+    return format_html('<div class="cell leg"><div>{} <span class="quiet">{}</span></div>{}</div>', state, tries, said)
+
+
 def address(mail: str) -> SafeString:
     """An e-mail address that may break before its host, and nowhere else."""
     local, at, host = mail.partition("@")

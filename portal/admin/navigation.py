@@ -8,6 +8,9 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from messaging.models import CmsNote, Message, Status
+from portal.quotes.models import Quote
+from portal.quotes.models import Status as QuoteStatus
+from portal.quotes.selections import TO_FOLLOW_UP
 
 MOST_COUNTED = 1_000
 SUPERUSER = "a superuser only"
@@ -19,6 +22,7 @@ START: list[Entry] = [
     ("Bulk send", "campaign", "bulk_send:choose", "messaging.send_message"),
 ]
 WORK: list[Entry] = [
+    ("Quotes", "request_quote", "admin:portal_quote_changelist", "portal.view_quote"),
     ("Messages", "mail", "admin:messaging_message_changelist", "messaging.view_message"),
     ("CMS notes", "sticky_note_2", "admin:messaging_cmsnote_changelist", "messaging.view_cmsnote"),
     ("Cases", "folder_shared", "admin:messaging_case_changelist", "messaging.view_case"),
@@ -26,11 +30,16 @@ WORK: list[Entry] = [
     ("Templates", "edit_document", "admin:messaging_emailtemplate_changelist", "messaging.view_emailtemplate"),
     ("Suppressions", "block", "admin:messaging_suppression_changelist", "messaging.view_suppression"),
 ]
+SETTINGS: list[Entry] = [
+    ("Configuration", "tune", "admin:portal_configversion_changelist", "portal.view_configversion"),
+]
 MACHINE_ROOM: list[Entry] = [
+    ("Bulk actions", "playlist_play", "admin:portal_operation_changelist", "portal.view_operation"),
     ("Errors", "error", "admin:messaging_errorgroup_changelist", "messaging.view_errorgroup"),
     ("Events", "notifications", "admin:messaging_systemevent_changelist", "messaging.view_systemevent"),
     ("Proof", "fact_check", "proof", "messaging.view_systemevent"),
     ("Providers", "dns", "admin:messaging_provider_changelist", "messaging.view_provider"),
+    ("AI runs", "smart_toy", "admin:portal_aicall_changelist", "portal.view_aicall"),
     ("Staff", "group", "admin:auth_user_changelist", "auth.view_user"),
     ("Roles", "badge", "admin:auth_group_changelist", "auth.view_group"),
     ("Who did what", "history", "admin:admin_logentry_changelist", SUPERUSER),
@@ -43,6 +52,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {"title": "", "items": items(START, request)},
         {"title": "Work", "separator": True, "items": items(WORK, request)},
+        {"title": "Settings", "separator": True, "items": items(SETTINGS, request)},
         {"title": "Machine room", "separator": True, "items": items(MACHINE_ROOM, request)},
     ]
 
@@ -77,9 +87,17 @@ def notes_that_need_a_person() -> QuerySet:
     return CmsNote.objects.pending().filter(~Q(attention="") | Q(message__case__pid=""))
 
 
+def quotes_that_need_a_person() -> QuerySet:
+    return Quote.objects.filter(Q(status=QuoteStatus.AI_ERROR) & ~Q(review_reason="") | Q(status__in=TO_FOLLOW_UP))
+
+
 def figure(waiting: QuerySet) -> str:
     count = waiting.order_by().values("pk")[: MOST_COUNTED + 1].count()
     return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
 
 
-WAITING: dict[str, Callable[[], QuerySet]] = {"Messages": messages_that_need_a_person, "CMS notes": notes_that_need_a_person}
+WAITING: dict[str, Callable[[], QuerySet]] = {
+    "Quotes": quotes_that_need_a_person,
+    "Messages": messages_that_need_a_person,
+    "CMS notes": notes_that_need_a_person,
+}

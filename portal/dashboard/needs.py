@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from messaging.models import CmsNote, Message, Provider
-from portal.dashboard import figures
+from portal.dashboard import figures, quote_figures
+from portal.quotes.models import Quote
 
 A_MOMENT = timedelta(minutes=1)
 CLUSTERS = [settings.Q_CLUSTER["name"], *settings.Q_CLUSTER["ALT_CLUSTERS"]]
@@ -27,7 +28,8 @@ class Need:
     says: str
     calm: str  # what is said when it is zero
     button: str
-    href: str
+    href: str  # the list of its rows
+    button_href: str = ""  # where the button leads, if not there
     act: str = ""
     permission: str = ""
     grave: bool = True
@@ -38,7 +40,7 @@ class Need:
 
 
 def all_of_them() -> list[Need]:
-    return [*cluster(), *mails(), *providers(), *notes()]
+    return [*cluster(), *mails(), *quotes(), *providers(), *notes()]
 
 
 def mails() -> Iterable[Need]:
@@ -73,6 +75,42 @@ def mails() -> Iterable[Need]:
         act="put_back",
         grave=False,
         permission="messaging.decide_message",
+    )
+
+
+def quotes() -> Iterable[Need]:
+    review, owing = quote_figures.to_review(), quote_figures.owing_mail()
+    answers = quote_figures.to_follow_up(lock=settings.QUOTE_LOCK)
+    yield Need(
+        name="quotes_to_review",
+        count=review,
+        noun="quote needs review" if review == 1 else "quotes need review",
+        says="Their price is not certain enough to be told. Look at the lines, correct them, approve; then the mails go.",
+        calm="No quote to review",
+        button="Review them",
+        href=rows_of(Quote, state="review"),
+        grave=False,
+    )
+    yield Need(
+        name="quotes_owing_mail",
+        count=owing,
+        noun="quote needs retry" if owing == 1 else "quotes need retry",
+        says="They are priced, but a mail about it has not gone out yet.",
+        calm="Every priced quote is told",
+        button="Try them again",
+        href=rows_of(Quote, state="owing"),
+        button_href=reverse("retry_quote_mails"),
+        permission="portal.send_quote",
+    )
+    yield Need(
+        name="quotes_to_follow_up",
+        count=answers,
+        noun="answer to follow up" if answers == 1 else "answers to follow up",
+        says="These customers accepted, or want to talk to a manager, and now wait for a call.",
+        calm="No customer waits for a call",
+        button="Call them",
+        href=rows_of(Quote, state="follow_up"),
+        grave=False,
     )
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 
 from messaging.models import Message
 from portal.bulk_send import progress
-from portal.dashboard import charts, figures, needs
+from portal.dashboard import charts, figures, needs, quotes_section
 
 SESSIONS = 5
 ERRORS = 5
@@ -75,4 +75,5 @@ def moving(request: HttpRequest) -> dict[str, Any]:
         "errors": figures.newest_errors(limit=ERRORS) if may("messaging.view_errorgroup") else [],
         "may": {need.name: not need.permission or may(need.permission) for need in found},
         "may_send": may("messaging.send_message"),
+        "quotes": quotes_section.moving() if may("portal.view_quote") else None,
     }

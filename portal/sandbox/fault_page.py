@@ -10,11 +10,13 @@ from portal.sandbox.inside import Inside
 from portal.sandbox.pages import frame
 from portal.sandbox.script import NotUnderstood, Plan
 
-TITLES = {"mail": "Mail server", "notes": "Case-management system"}
-EXAMPLES = {"mail": '{"refuse-450": 0.02}', "notes": '{"500-after-commit": 0.05}'}
+TITLES = {"mail": "Mail server", "notes": "Case-management system", "ai": "AI"}
+EXAMPLES = {"mail": '{"refuse-450": 0.02}', "notes": '{"500-after-commit": 0.05}', "ai": '{"503": 0.1}'}
+COUNTED = {"mail": "slow-3 refuse-450x2", "notes": "503x3", "ai": "slow-3 529x2"}
 TABLES = {
     "mail": ("By recipient or Message-ID", '{"anna@client.example": "refuse-450x2"}'),
     "notes": ("By reference or PID", '{"1001": "422"}'),
+    "ai": ("By city or description", '{"Calgary": "obey"}'),
 }
 
 
@@ -40,7 +42,7 @@ def server_form(server: str, plan: Plan) -> str:
     return f"""<form class="script" method="post" action="/faults"><input type="hidden" name="server" value="{server}">
       <div class="head"><h2>{TITLES[server]}</h2><button class="main">Use these faults</button></div>
       <div class="groups">{groups}</div>
-      <div class="fields">{field("counted", "With a count or a pause", counted, "slow-3 refuse-450x2" if server == "mail" else "503x3")}
+      <div class="fields">{field("counted", "With a count or a pause", counted, COUNTED[server])}
       {field("rates", "At random, as shares", dumped(plan.rates), EXAMPLES[server])}
       {field("table", key_title, dumped(plan.table), key_example)}
       {field("seed", "Seed", str(plan.seed), "0")}</div>{keys}</form>"""
@@ -84,7 +86,7 @@ def dumped(value: Mapping[str, Any]) -> str:
 def script_from_form(form: Mapping[str, list[str]]) -> dict[str, Any]:
     """What the form asks for, as /control would be told it. Raises NotUnderstood."""
     if "normal" in form:
-        return {"mail": {}, "notes": {}}
+        return {name: {} for name in FAULTS}
     server = one(form, "server")
     if server not in FAULTS:
         raise NotUnderstood(f"there is no server {server!r:.40}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 SENT, LATER, REFUSED, IN_DOUBT, HOST = "sent", "later", "refused", "in doubt", "host"
 PROCESSED, LOOK_UP, PERSON, ACCOUNT, ALARM, HOLD = "processed", "look up", "person", "account", "alarm", "hold"
+ASSESSED, REVIEW = "assessed", "review"
 
 OUTCOMES = {
     SENT: "the mail is sent",
@@ -22,12 +23,17 @@ OUTCOMES = {
     ACCOUNT: "our account is wrong: pause it and tell somebody",
     ALARM: "the answer contradicts what we know: tell somebody, believe nothing",
     HOLD: "do not post blindly: wait until the look-up works",
+    ASSESSED: "what it says is there counts, and nothing else it says",
+    REVIEW: "no assessment: a person looks",
 }
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`stored`: the server has the mail or note afterwards. `seconds`: the pause of a fault that takes one, unless the spec says it."""
+    """`stored`: the server has the mail or note afterwards, or the AI has done its work and wants its money.
+
+    `seconds`: the pause of a fault that takes one, unless the spec says it.
+    """
 
     name: str
     stages: tuple[str, ...]
@@ -148,5 +154,58 @@ NOTE_FAULTS = by_name(
     ]
 )
 
-FAULTS = {"mail": MAIL_FAULTS, "notes": NOTE_FAULTS}
-STAGES = {"mail": MAIL_STAGES, "notes": NOTE_STAGES}
+AI_STAGES = {"ask": "when the AI is asked what is there"}
+ASK = ("ask",)
+
+AI_FAULTS = by_name(
+    [
+        Fault("down", ASK, LATER, "Every connection to the AI is cut."),
+        Fault("401", ASK, ACCOUNT, "Says the key is not valid, and repeats it."),
+        Fault("403", ASK, ACCOUNT, "Says the account may not use this model."),
+        Fault("429", ASK, LATER, "Too many requests; Retry-After names the pause in seconds.", seconds=1),
+        Fault("429-odd", ASK, LATER, "Too many requests, with a Retry-After that is no number."),
+        Fault("429-for-ever", ASK, LATER, "Too many requests, with a Retry-After of three years."),
+        Fault("429-quota", ASK, LATER, "Says the quota is used up."),
+        Fault("500", ASK, LATER, "Internal error."),
+        Fault("503", ASK, LATER, "Not available."),
+        Fault("529", ASK, LATER, "Overloaded."),
+        Fault("timeout", ASK, LATER, "Never answers."),
+        Fault("drop-before", ASK, LATER, "Closes before it has done anything."),
+        Fault("drop-after", ASK, LATER, "Does its work, then closes.", stored=True),
+        Fault("slow", ASK, ASSESSED, "Answers after a pause.", stored=True, seconds=2),
+        Fault("drip", ASK, LATER, "Answers one byte per pause.", stored=True, seconds=10),
+        Fault("redirect", ASK, LATER, "Redirects to an address inside the network."),
+        Fault("not-json", ASK, LATER, "Answers 200 with a login page."),
+        Fault("no-choices", ASK, LATER, "Answers 200 with an error inside."),
+        Fault("huge", ASK, REVIEW, "Answers with more than 1 MB.", stored=True),
+        Fault("cut-off", ASK, REVIEW, "Stops in the middle, finish_reason length.", stored=True),
+        Fault("filtered", ASK, REVIEW, "Stops, finish_reason content_filter.", stored=True),
+        Fault("refusal", ASK, REVIEW, "Refuses to help.", stored=True),
+        Fault("refusal-in-words", ASK, REVIEW, "Says in its answer that it cannot help.", stored=True),
+        Fault("empty", ASK, REVIEW, "Answers with an empty text.", stored=True),
+        Fault("prose", ASK, REVIEW, "Wraps the JSON in friendly words.", stored=True),
+        Fault("fence", ASK, ASSESSED, "Wraps the JSON in one code fence.", stored=True),
+        Fault("two-objects", ASK, REVIEW, "Gives two JSON objects.", stored=True),
+        Fault("two-choices", ASK, REVIEW, "Gives two choices.", stored=True),
+        Fault("missing-field", ASK, REVIEW, "Leaves cubic_yards out.", stored=True),
+        Fault("extra-total", ASK, REVIEW, "Adds a field total.", stored=True),
+        Fault("extra-recipient", ASK, REVIEW, "Adds a field recipient.", stored=True),
+        Fault("wrong-types", ASK, REVIEW, "Gives the bags as a text.", stored=True),
+        Fault("negative", ASK, REVIEW, "Gives -5 bags.", stored=True),
+        Fault("nothing-there", ASK, REVIEW, "Gives no bags and no cubic yards.", stored=True),
+        Fault("nan", ASK, REVIEW, "Gives NaN cubic yards.", stored=True),
+        Fault("enormous", ASK, REVIEW, "Gives 1,000,000,000 bags.", stored=True),
+        Fault("decimals", ASK, REVIEW, "Gives cubic yards with twelve decimals.", stored=True),
+        Fault("doubled-field", ASK, REVIEW, "Names the bags twice.", stored=True),
+        Fault("tool-call", ASK, REVIEW, "Asks for a tool that nobody offered.", stored=True),
+        Fault("canary", ASK, REVIEW, "Repeats the instructions it was given.", stored=True),
+        Fault("html", ASK, REVIEW, "Puts a script among the items.", stored=True),
+        Fault("link", ASK, REVIEW, "Puts a Markdown picture with a link among the items.", stored=True),
+        Fault("address", ASK, REVIEW, "Puts an e-mail address among the items.", stored=True),
+        Fault("no-usage", ASK, ASSESSED, "Does not say how many tokens it took.", stored=True),
+        Fault("obey", ASK, ASSESSED, "Does whatever the customer's text and pictures order.", stored=True),
+    ]
+)
+
+FAULTS = {"mail": MAIL_FAULTS, "notes": NOTE_FAULTS, "ai": AI_FAULTS}
+STAGES = {"mail": MAIL_STAGES, "notes": NOTE_STAGES, "ai": AI_STAGES}

@@ -103,8 +103,10 @@ ROUTES: list[tuple[str, str, Callable[[Inside, Request], Answer]]] = [
     ("POST", r"/control", change_control),
     ("GET", r"/ledger/mail", ledger("mail")),
     ("GET", r"/ledger/notes", ledger("notes")),
+    ("GET", r"/ledger/ai", ledger("ai")),
     ("GET", r"/ledger/faults", ledger("faults")),
     ("POST", r"/cms/notes", lambda inside, request: inside.cms.post(request)),
     ("GET", r"/cms/notes", lambda inside, request: inside.cms.look_up(request)),
+    ("POST", r"/ai/v1/chat/completions", lambda inside, request: inside.ai.post(request)),
     ("GET", r"/style\.css", lambda inside, request: Answer(200, STYLE, {"Content-Type": "text/css"})),
 ]

@@ -37,7 +37,7 @@ class Spec:
 class Plan:
     """What one server was told. Asked for the same stage, keys and count it always answers the same."""
 
-    server: str  # "mail" or "notes"
+    server: str  # "mail", "notes" or "ai"
     seed: int = 0
     rates: Mapping[str, float] = field(default_factory=dict)
     table: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         plain = {"seed": self.seed, "modes": list(self.modes), "rates": dict(self.rates), "table": dict(self.table)}
-        return plain if self.server == "mail" else plain | {"honours_keys": self.honours_keys}
+        return plain | {"honours_keys": self.honours_keys} if self.server == "notes" else plain
 
 
 @dataclass

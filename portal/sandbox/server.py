@@ -17,7 +17,7 @@ class PortTaken(OSError):
 
 
 class Sandbox(Inside):
-    """A mail server, a case-management system and their pages, on loopback. Port 0 is a free one, known after `start`."""
+    """A mail server, a case-management system, an AI and their pages, on loopback. Port 0 is a free one, known after `start`."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Sandbox(Inside):
             self.close_ledgers()
 
     def close_ledgers(self) -> None:
-        for ledger in (self.mailbox.ledger, self.book.ledger, self.faults):
+        for ledger in (self.mailbox.ledger, self.book.ledger, self.ai.ledger, self.faults):
             ledger.close()
 
     def __enter__(self) -> Self:

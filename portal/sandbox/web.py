@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from portal.sandbox.answers import Answer, BadRequest, Request, as_json
 
 LARGEST_BODY = 1_000_000
+LARGEST_QUESTION = 64_000_000  # to the AI: it carries pictures
 LARGEST_BODY_READ = 20_000_000
 LONGEST_SILENCE_SECONDS = 600
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -112,11 +113,12 @@ class Door(BaseHTTPRequestHandler):
 
     def read_body(self) -> bytes:
         told = self.headers.get("Content-Length", "0")
-        if not told.isdecimal() or int(told) > LARGEST_BODY or "Transfer-Encoding" in self.headers:
+        most = LARGEST_QUESTION if self.path.startswith("/ai/") else LARGEST_BODY
+        if not told.isdecimal() or int(told) > most or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             if told.isdecimal() and int(told) <= LARGEST_BODY_READ:  # a client that is still talking would not hear us
                 self.rfile.read(int(told))
-            raise BadRequest(f"a body has a Content-Length of at most {LARGEST_BODY:,} bytes")
+            raise BadRequest(f"a body has a Content-Length of at most {most:,} bytes")
         return self.rfile.read(int(told))
 
     def told(self, query: str, body: bytes) -> Request:

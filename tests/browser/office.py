@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.db import connections
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from portal import tasks
 from portal.dashboard.needs import CLUSTERS
+from portal.management.commands.load_sample_data import load_cases, load_templates
 from portal.models import Heartbeat
 from portal.sandbox import Sandbox
 
@@ -73,8 +73,9 @@ def one_round(mails: int | None) -> None:
 
 
 def fill(*, role: str) -> None:
-    """The sample cases and templates, and one person of that role."""
-    call_command("load_sample_data", verbosity=0)
+    """The sample cases and templates, no quote yet, and one person of that role."""
+    load_cases()
+    load_templates()
     user = User.objects.create_user(LOGIN["username"], password=LOGIN["password"], first_name="Dana", last_name="Reyes", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
 

@@ -22,6 +22,7 @@ from messaging.gateways.mail import MailServer
 from messaging.models import Case, CmsNote, Message, Mode, Verdict
 from messaging.retry import RetryPolicy
 from portal import tasks
+from tests.faults.quote_acts import ask_for_quotes, price_quotes, verify_quotes  # noqa: F401  (asked for by name)
 
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")
 SOON = RetryPolicy(first_wait=timedelta(milliseconds=100), factor=1)

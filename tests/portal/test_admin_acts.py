@@ -20,7 +20,10 @@ from messaging.models import (
     Verdict,
 )
 from portal.admin.records import Desk
-from tests.portal.desk_rows import a_case, a_message, a_template, said, staff, superuser
+from portal.operations.models import Operation
+from portal.quotes.models import Quote
+from tests.portal.desk_rows import a_case, a_message, a_template, bring, said, staff, superuser
+from tests.portal.quotes.rows import TEST_TERMS, mail_of, make_quote, quote_with_mails
 
 pytestmark = pytest.mark.django_db
 ACTS = [(model, act) for model, desk in admin.site._registry.items() if isinstance(desk, Desk) for act in desk.acts]
@@ -55,8 +58,24 @@ def a_row(model, act_name):
         return ErrorGroup.objects.create(fingerprint="a" * 16, component="delivery", shape="550 no", sample="550 no")
     if model is Suppression:
         return Suppression.objects.create(address="no@firm.example", reason="asked us")
+    if model is Quote:
+        return a_quote_for(act_name)
+    if model is Operation:
+        author = User.objects.create_user("author")
+        return Operation.objects.create(kind="process_quotes", parameters={"limit": 1}, asked="Price quotes", author=author, total=1)
     assert model is Provider
     return Provider.objects.create(name="primary", purpose="mail", paused_until="2999-01-01T00:00Z", reason="away")
+
+
+def a_quote_for(act_name):
+    if act_name.startswith("try_"):
+        quote = quote_with_mails(terms=TEST_TERMS)
+        for leg in ("customer", "admin"):
+            bring(mail_of(quote, leg), Status.FAILED)
+        return Quote.objects.get(pk=quote.pk)
+    if act_name.startswith("mark_"):
+        return make_quote(status="contacted" if act_name == "mark_completed" else "ai_quoted")
+    return make_quote(status="ai_error" if act_name == "put_back" else "pending", ai_processed_at=None, ai_error_message="no answer")
 
 
 def answers(act_name, case=None):
@@ -111,7 +130,7 @@ def test_looking_at_an_act_changes_nothing(model, act):
 @pytest.mark.parametrize(("model", "act"), ACTS, ids=NAMES)
 def test_an_act_is_refused_to_staff_who_may_only_look_and_done_for_those_who_may(model, act):
     row = a_row(model, act.name)
-    look = f"messaging.view_{model._meta.model_name}"
+    look = f"{model._meta.app_label}.view_{model._meta.model_name}"
     before = picture(model, row)
     case = a_case(7, attorney_email="other@firm.example")
 
@@ -133,8 +152,8 @@ def test_an_act_is_refused_to_staff_who_may_only_look_and_done_for_those_who_may
 )
 def test_a_bulk_act_is_refused_to_staff_who_may_only_look_and_asks_before_it_is_done(model, act):
     row = a_row(model, act.name)
-    look = f"messaging.view_{model._meta.model_name}"
-    listed = f"/admin/messaging/{model._meta.model_name}/"
+    look = f"{model._meta.app_label}.view_{model._meta.model_name}"
+    listed = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
     chosen = {"action": act.name, "index": "0", "_selected_action": [str(row.pk)]}
     before = picture(model, row)
 

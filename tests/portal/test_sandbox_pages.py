@@ -127,9 +127,10 @@ def test_control_puts_scripts_in_force_and_tells_them(sandbox: Sandbox):
     assert told["scripts"] == {
         "mail": {"seed": 5, "modes": ["refuse-450x2"], "rates": {}, "table": {}},
         "notes": {"seed": 0, "modes": [], "rates": {"503": 0.1}, "table": {}, "honours_keys": True},
+        "ai": {"seed": 0, "modes": [], "rates": {}, "table": {}},
     }
     assert (told["nonce"], told["smtp_port"], told["http_port"]) == (sandbox.nonce, sandbox.smtp_port, sandbox.http_port)
-    assert told["counters"] == {"mail": 0, "notes": 0, "faults": {}}
+    assert told["counters"] == {"mail": 0, "notes": 0, "ai": 0, "faults": {}}
 
 
 def test_control_can_close_and_open_the_mail_port(sandbox: Sandbox):

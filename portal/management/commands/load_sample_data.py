@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.text import slugify
 
 from messaging import importing_cases
@@ -10,16 +11,18 @@ from messaging.importing_cases import COLUMNS
 from messaging.models import Case, EmailTemplate
 from messaging.sheets import read_rows
 from portal import sample_data, wiring
+from portal.config import kinds
 from portal.management.command import PortalCommand, Report
+from portal.sample_data import quotes
 
 
 class Command(PortalCommand):
-    help = "Loads the sample cases and templates. A second run changes nothing."
+    help = "Loads the sample cases, templates and quotes. A second run changes nothing."
 
     @transaction.atomic
     def work(self, **told: Any) -> Report:
-        facts = {"cases": load_cases(), "templates": load_templates()}
-        text = "{cases} new cases, {templates} new templates.".format(**facts)
+        facts = {"cases": load_cases(), "templates": load_templates(), "quotes": load_quotes()}
+        text = "{cases} new cases, {templates} new templates, {quotes} new quotes.".format(**facts)
         return Report(facts=facts, text=text)
 
 
@@ -33,6 +36,11 @@ def load_cases() -> int:
     done = importing_cases.merge(read_rows([list(rows[0]), *missing], columns=COLUMNS), on=wiring.today())
     assert not done.refused, f"the sample data is refused: {done.refused[0].sentences}"
     return done.new
+
+
+def load_quotes() -> int:
+    book = kinds.read_version("price_book", at=timezone.now())
+    return quotes.load(now=timezone.now(), today=wiring.today(), book=book)
 
 
 def load_templates() -> int:

@@ -9,7 +9,7 @@ from portal.sandbox.__main__ import CannotServe, add_options, serve
 
 
 class Command(BaseCommand):
-    help = "Runs a real mail server and a real case-management system on loopback, with scripted faults, until Ctrl-C or SIGTERM."
+    help = "Runs a real mail server, a case-management system and an AI on loopback, with scripted faults, until Ctrl-C or SIGTERM."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

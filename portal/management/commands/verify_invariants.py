@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from messaging import invariants
+from portal import wiring
 from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report
 
 
@@ -16,8 +17,9 @@ class Command(PortalCommand):
         parser.add_argument("--drained", action="store_true", help="ask too what must hold once nothing is due")
 
     def work(self, *, fast: bool, drained: bool, **told: Any) -> Report:
-        checked = len(invariants.chosen(fast=fast, drained=drained))
-        wrong = invariants.verify(fast=fast, drained=drained)
+        ours = wiring.invariants()
+        checked = len(invariants.chosen(*ours, fast=fast, drained=drained))
+        wrong = invariants.verify(*ours, fast=fast, drained=drained)
         lines = [f"{one.name}: {one.rows} rows break this: {one.sentence} For example {', '.join(map(str, one.ids))}." for one in wrong]
         facts = {
             "checked": checked,

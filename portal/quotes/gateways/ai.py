@@ -1,0 +1,230 @@
+"""An AI behind an OpenAI-compatible address. It is shown text and pictures and says what is there; nothing else it says is taken."""
+
+import json
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
+from secrets import token_hex
+from typing import Any, TypeGuard
+from urllib.parse import urlsplit
+
+import httpx
+
+from messaging.gateways.cms import readable, retry_after, trusted
+from portal.quotes.gateways.assessors import (
+    LONGEST_MODEL,
+    AiUnavailable,
+    AssessmentRefused,
+    InstructionsRepeated,
+    Reading,
+    Request,
+    storable,
+)
+from portal.quotes.gateways.model_answers import CanaryFound, NoAssessment, assessment_in, shown
+from portal.quotes.prompt import PROMPT_VERSION, RESPONSE_FORMAT, messages
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 300
+TOTAL_SECONDS = 600
+LONGEST_ANSWER = 1024 * 1024  # bytes, unpacked
+LONGEST_SAID = 160  # characters of an error that staff read
+MOST_COMPLETION_TOKENS = 4_000
+MOST_TOKENS_PER_IMAGE = 3_000
+MOST_TOKENS = 10_000_000  # more than that is no count of one call
+BYTES_PER_TOKEN = 3
+MILLION = 1_000_000
+PLACES = Decimal("0.000001")  # USD
+
+REFUSED_ENDS = {  # how a model may say that it stopped
+    "length": "Answer was cut off.",
+    "content_filter": "The AI's provider held the answer back (content filter).",
+    "tool_calls": "The model asked for a tool, and none was offered.",
+    "function_call": "The model asked for a tool, and none was offered.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a call took. Where the AI does not say, the most it can have taken."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class AiService:
+    """Asks `{url}/chat/completions`. Prices are in USD per million tokens."""
+
+    url: str
+    api_key: str = field(default="", repr=False)
+    model: str
+    price_per_million_in: Decimal = Decimal(0)
+    price_per_million_out: Decimal = Decimal(0)
+    kind: str = "model"
+
+    def __post_init__(self) -> None:
+        if not (self.api_key.isascii() and self.api_key.isprintable()) or " " in self.api_key:
+            raise ValueError("AI_API_KEY has a character that no key has, such as a space")
+
+    def most_cost(self, request: Request) -> Decimal:
+        return self._most(self._body(request, canary=token_hex(8)), images=len(request.images)).cost
+
+    def assess(self, request: Request) -> Reading:
+        canary = token_hex(8)
+        body = self._body(request, canary=canary)
+        most = self._most(body, images=len(request.images))
+        content = self._call(body)
+        if content is None:
+            raise AssessmentRefused(f"The answer is over {LONGEST_ANSWER:,} bytes and was cut.", model=self.model, **vars(most))
+        answer = self._envelope(content)
+        told = {
+            "raw": storable(self._without_key(content.decode("utf-8", "replace"))),
+            "model": named(answer, self.model),
+            **vars(self._usage(answer, most=most)),
+        }
+        try:
+            assessment = assessment_in(written(answer), canary=canary)
+        except CanaryFound as trouble:
+            raise InstructionsRepeated(str(trouble), **told) from trouble
+        except NoAssessment as trouble:
+            raise AssessmentRefused(str(trouble), **told) from trouble
+        return Reading(assessment=assessment, prompt_version=PROMPT_VERSION, **told)
+
+    def _body(self, request: Request, *, canary: str) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "messages": messages(request, canary=canary),
+            "response_format": RESPONSE_FORMAT,
+            "max_completion_tokens": MOST_COMPLETION_TOKENS,
+            "temperature": 0,
+        }
+
+    def _most(self, body: dict[str, Any], *, images: int) -> Usage:
+        system, (text, *_) = body["messages"][0]["content"], body["messages"][1]["content"]
+        said = len(f"{system}{text['text']}{json.dumps(RESPONSE_FORMAT)}".encode())
+        tokens = -(-said // BYTES_PER_TOKEN) + images * MOST_TOKENS_PER_IMAGE
+        return Usage(
+            prompt_tokens=tokens,
+            completion_tokens=MOST_COMPLETION_TOKENS,
+            cost=self._cost(tokens, MOST_COMPLETION_TOKENS, rounding=ROUND_UP),
+        )
+
+    def _usage(self, answer: dict[str, Any], *, most: Usage) -> Usage:
+        told = answer.get("usage")
+        tokens_in, tokens_out = (told.get("prompt_tokens"), told.get("completion_tokens")) if isinstance(told, dict) else (None, None)
+        if not (is_count(tokens_in) and is_count(tokens_out)):
+            return most
+        cost = self._cost(tokens_in, tokens_out, rounding=ROUND_HALF_UP)
+        return Usage(prompt_tokens=tokens_in, completion_tokens=tokens_out, cost=cost)
+
+    def _cost(self, tokens_in: int, tokens_out: int, *, rounding: str) -> Decimal:
+        whole = tokens_in * self.price_per_million_in + tokens_out * self.price_per_million_out
+        return (whole / MILLION).quantize(PLACES, rounding=rounding)
+
+    def _call(self, body: dict[str, Any]) -> bytes | None:
+        """The body of a good answer, or None where it is too long. Raises AiUnavailable."""
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        wait = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+        ends_at = time.monotonic() + TOTAL_SECONDS
+        try:
+            with (
+                httpx.Client(timeout=wait, follow_redirects=False, trust_env=False, verify=trusted()) as client,
+                client.stream("POST", f"{self.url.rstrip('/')}/chat/completions", headers=headers, json=body) as answer,
+            ):
+                content = read(answer, ends_at=ends_at)
+                self._refuse_status(answer.status_code, answer.headers, content or b"")
+                return content
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL, ssl.SSLError) as trouble:
+            what = "certificate is not valid" if "CERTIFICATE_VERIFY_FAILED" in str(trouble) else f"at {host(self.url)} cannot be reached"
+            raise AiUnavailable(f"The AI {what}: {trouble}") from trouble
+        except httpx.TimeoutException as trouble:
+            raise AiUnavailable(f"The AI did not answer within {READ_SECONDS} s.") from trouble
+        except httpx.HTTPError as trouble:
+            raise AiUnavailable(f"The AI's answer was lost: {trouble or type(trouble).__name__}") from trouble
+
+    def _refuse_status(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        if status == 200:
+            return
+        said = self._without_key(readable(content))[:LONGEST_SAID]
+        wait = retry_after(headers.get("Retry-After", ""), now=datetime.now(UTC))
+        if status in (401, 403):
+            reason = f"The AI does not let us in: {status}, {said}"
+        elif status == 402 or "insufficient_quota" in said:
+            reason = f"The quota at the AI is used up: {status}, {said}"
+        elif 300 <= status < 400:
+            reason = f"The AI redirected ({status}); redirects are not followed. Check AI_URL."
+        elif status in (429, 503, 529):
+            reason = f"The AI asks to come back later: {status}, {said}"
+        else:
+            reason = f"The AI answered {status}: {said}"
+        raise AiUnavailable(reason, retry_after_seconds=wait)
+
+    def _envelope(self, content: bytes) -> dict[str, Any]:
+        """The answer as the protocol wraps it: an object with one or more choices. Raises AiUnavailable."""
+        try:
+            answer = json.loads(content)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
+            said = self._without_key(readable(content))[:LONGEST_SAID]
+            raise AiUnavailable(f"The AI's answer does not follow the protocol; is AI_URL right? It says: {said}")
+        return answer
+
+    def _without_key(self, text: str) -> str:
+        """Some servers repeat the key they were given."""
+        return text.replace(self.api_key, "***") if self.api_key else text
+
+
+def read(answer: httpx.Response, *, ends_at: float) -> bytes | None:
+    """The body, or None where it is too long. Raises AiUnavailable where it takes too long."""
+    content = bytearray()
+    for chunk in answer.iter_bytes():  # as it comes: chunks of a given size would be waited for, and the clock not looked at
+        content += chunk
+        if len(content) > LONGEST_ANSWER:
+            return None
+        if time.monotonic() > ends_at:
+            raise AiUnavailable(f"The AI's answer did not end within {TOTAL_SECONDS} s.")
+    return bytes(content)
+
+
+def is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+
+
+def written(answer: dict[str, Any]) -> str:
+    """What the model wrote. Raises NoAssessment where it wrote nothing, something unfinished, or something besides."""
+    choices = answer["choices"]
+    choice = choices[0] if len(choices) == 1 and isinstance(choices[0], dict) else None
+    message = choice.get("message") if choice else None
+    if choice is None or not isinstance(message, dict):
+        raise NoAssessment(f"The AI gave {len(choices)} answers where one belongs.")
+    if message.get("tool_calls") or message.get("function_call"):
+        raise NoAssessment(REFUSED_ENDS["tool_calls"])
+    if message.get("refusal"):
+        raise NoAssessment(f"The model refused: {shown(message['refusal'])}.")
+    if (reason := choice.get("finish_reason")) in list(REFUSED_ENDS):
+        raise NoAssessment(REFUSED_ENDS[reason])
+    content = message.get("content")
+    if content is not None and not isinstance(content, str):
+        raise NoAssessment("The model's answer is no text.")
+    return content or ""
+
+
+def named(answer: dict[str, Any], asked_for: str) -> str:
+    """The model that says it answered, or the one we asked for."""
+    told = answer.get("model")
+    return told if isinstance(told, str) and told.isprintable() and 0 < len(told) <= LONGEST_MODEL else asked_for
+
+
+def host(url: str) -> str:
+    """The address without what may be secret in it."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or "no address"
+    except ValueError:
+        return "no address"
