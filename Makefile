@@ -33,8 +33,9 @@ check:
 	$(PYTHON) manage.py makemigrations --check --dry-run
 	$(PYTHON) -m pytest -q tests/test_architecture.py tests/test_readme.py
 
-bench: setup ## benchmarks with printed figures
+bench: setup ## benchmarks with printed figures; ARGS are delivery's
 	@$(PYTHON) -m tests.scale $(ARGS)
+	@$(PYTHON) -m tests.scale.pages
 
 storm: setup ## the long fault runs: 20,000 mails, 1,000 kills
 	@$(PYTHON) -m pytest -m storm tests/faults -s $(ARGS)

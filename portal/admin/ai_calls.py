@@ -35,11 +35,11 @@ class AiCallDesk(ReadOnly):
 
     @display(description="quote")
     def quote_shown(self, call: AiCall) -> SafeString:
-        return cells.link(call.quote, call.quote.number)
+        return cells.link(call.quote, cells.unbroken(call.quote.number))
 
     @display(description="who")
     def who(self, call: AiCall) -> SafeString:
-        return cells.two_lines(call.get_kind_display(), call.model or call.by or "")
+        return cells.two_lines(cells.unbroken(call.get_kind_display()), call.by or call.model.replace(call.kind, ""))
 
     @display(description="outcome")
     def outcome_shown(self, call: AiCall) -> SafeString:

@@ -63,6 +63,10 @@ def leg(state: SafeString, tries: str, said: Any = "") -> SafeString:
     return format_html('<div class="cell leg"><div>{} <span class="quiet">{}</span></div>{}</div>', state, tries, said)
 
 
+def unbroken(text: str) -> SafeString:
+    return format_html('<span class="unbroken">{}</span>', text)
+
+
 def address(mail: str) -> SafeString:
     """An e-mail address that may break before its host, and nowhere else."""
     local, at, host = mail.partition("@")

@@ -26,6 +26,7 @@ TRIABLE = ("", "failed", "held")  # states of a mail
 class WhyForm(forms.Form):
     reason = forms.CharField(
         required=False,
+        label="Reason (you may leave it empty)",
         max_length=500,
         strip=True,
         widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),

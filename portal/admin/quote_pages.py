@@ -103,7 +103,9 @@ def one_mail(quote: Quote, leg: str, *, servers_down: str) -> Mail:
 
 
 def leg_cell(quote: Quote, leg: str, *, servers_down: str) -> Any:
-    """How this mail stands, what went wrong, and how often it was tried."""
+    """How this mail stands, what went wrong, and how often it was tried; nothing before there is a price to tell."""
+    if quote.status in legs.UNPRICED:
+        return cells.NOTHING
     state, attempts = legs.state_of(quote, leg, servers_down=servers_down), quote.facts_of(leg)["attempts"]
     tries = f"{attempts} {'try' if attempts == 1 else 'tries'}" if attempts else ""
     said = cells.words(state.text, tone="bad" if state.tone == "red" else "") if state.text else ""

@@ -51,7 +51,7 @@ def what_next(quote: Quote, *, is_stale: bool) -> str:
         case Status.AI_PROCESSING if is_stale:
             return "Whoever was pricing it has vanished. Its lock is cleared by itself within minutes; then it is pending again."
         case Status.AI_PROCESSING:
-            return f"It is being priced, since {naturaltime(quote.ai_processing_started_at)}."
+            return f"It is being priced; it was begun {naturaltime(quote.ai_processing_started_at or quote.created_at)}."
         case Status.AI_ERROR if quote.review_reason:
             return f"A person must look at it before any mail goes out: {quote.review_reason}"
         case Status.AI_ERROR:

@@ -1,5 +1,6 @@
 """The desk of quotes: what customers asked for, what it costs, whether both mails are out, and what the customer said."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -17,12 +18,13 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from portal import wiring
 from portal.admin import cells, quote_pages, quote_story
 from portal.admin.acts import Act
-from portal.admin.quote_acts import ACTS, needs_trying
+from portal.admin.quote_acts import ACTS, may_be_tried, needs_trying
 from portal.admin.quote_filters import AdminMailFilter, CustomerMailFilter, SourceFilter, StateFilter, search
 from portal.admin.quote_pages import QuotePages, leg_cell
 from portal.admin.quote_review import MAY_APPROVE, QuoteReview
 from portal.admin.quotes_import import QuoteImport
 from portal.admin.records import Desk, Table, buttons
+from portal.quotes import legs
 from portal.quotes.models import AiCall, Kind, Outcome, Quote, Status
 
 LEG_OF = {"try_customer": "customer", "try_admin": "admin"}  # the acts that a row shows only where they help
@@ -39,6 +41,18 @@ TONES = {
     Status.TALK_TO_MANAGER: "amber",
     Status.COMPLETED: "grey",
 }
+
+
+@dataclass(frozen=True)
+class Link:
+    """A page of its own, shown among the acts."""
+
+    label: str
+    icon: str
+    is_dangerous: bool = False
+
+
+REVIEW = Link("Review and approve", "rate_review")
 
 
 class NotesForm(forms.ModelForm):
@@ -72,7 +86,7 @@ class QuoteDesk(QuotePages, QuoteReview, QuoteImport, Desk):
     form = NotesForm
     fields = ["admin_notes", "seen"]
     change_form_template = "admin/quote.html"
-    list_display = ["received", "customer", "state", "amount", "customer_mail", "admin_mail", "helps"]
+    list_display = ["received", "customer", "state", "customer_mail", "admin_mail", "helps"]
     list_display_links = ["received"]
     list_filter = [StateFilter, CustomerMailFilter, AdminMailFilter, SourceFilter]
     list_filter_submit = True
@@ -96,19 +110,16 @@ class QuoteDesk(QuotePages, QuoteReview, QuoteImport, Desk):
 
     @display(description="quote")
     def received(self, quote: Quote) -> SafeString:
-        return cells.two_lines(quote.number, cells.when(quote.created_at))
+        return cells.two_lines(cells.unbroken(quote.number), cells.when(quote.created_at))
 
     @display(description="customer")
     def customer(self, quote: Quote) -> SafeString:
-        return cells.two_lines(cells.words(quote.name), quote.city)
+        return cells.two_lines(quote.name, quote.city)
 
-    @display(description="state")
+    @display(description="state and price")
     def state(self, quote: Quote) -> SafeString:
-        return cells.two_lines(status_badge(quote), cells.words(quote.review_reason) if quote.review_reason else "")
-
-    @display(description="CAD")
-    def amount(self, quote: Quote) -> Any:
-        return dollars(quote.quote_amount)
+        price = dollars(quote.quote_amount) if quote.quote_amount else ""
+        return cells.two_lines(status_badge(quote), cells.words(quote.review_reason) if quote.review_reason else price)
 
     @display(description="customer's mail")
     def customer_mail(self, quote: Any) -> Any:
@@ -121,6 +132,11 @@ class QuoteDesk(QuotePages, QuoteReview, QuoteImport, Desk):
     @display(description="what helps")
     def helps(self, quote: Any) -> SafeString:
         return buttons(self, quote)
+
+    def acts_on(self, row: Any, request: HttpRequest) -> list[Act]:
+        """Both mails are offered together only where both may be tried."""
+        both = all(may_be_tried(row, leg) for leg in legs.LEGS)
+        return [act for act in super().acts_on(row, request) if both or act.name != "try_both"]
 
     def known_as(self, row: Any) -> str:
         return f"{row.number} – {row.name}, {row.city}"
@@ -142,22 +158,23 @@ class QuoteDesk(QuotePages, QuoteReview, QuoteImport, Desk):
             ("State", status_badge(quote)),
             ("Customer", cells.two_lines(quote.name, quote.phone)),
             ("E-mail", cells.address(quote.email)),
-            ("Address", f"{quote.address}, {quote.city}"),
+            ("Address", cells.two_lines(quote.address, quote.city)),
             ("Preferred", wished(quote) or cells.NOTHING),
             ("Received", cells.two_lines(cells.when(quote.created_at), quote.get_source_display())),
             ("Total, taxes included", f"{dollars(quote.quote_amount)} CAD" if quote.quote_amount else cells.NOTHING),
             ("Valid until", date_format(quote.valid_until, "M j, Y") if quote.valid_until else cells.NOTHING),
             ("Answer", answer_of(quote)),
-            ("Price book", f"version {quote.price_book}" if quote.price_book is not None else cells.NOTHING),
+            ("Price book", book_of(quote)),
         ]
 
     def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         runs = list(row.ai_calls.select_related("by").defer("assessment").order_by("pk"))
         is_stale = Quote.objects.stale(lock=settings.QUOTE_LOCK).filter(pk=row.pk).exists()
-        may_review = row.status == Status.AI_ERROR and row.review_reason and request.user.has_perm(MAY_APPROVE)
-        return super().page(request, row) | {
+        shown = super().page(request, row)
+        if row.status == Status.AI_ERROR and row.review_reason and request.user.has_perm(MAY_APPROVE):
+            shown["record_acts"].insert(0, (REVIEW, reverse("admin:portal_quote_review", args=[row.pk])))
+        return shown | {
             "what_next": quote_story.what_next(row, is_stale=is_stale),
-            "review_url": reverse("admin:portal_quote_review", args=[row.pk]) if may_review else "",
             "pictures": quote_pages.pictures(row),
             "amounts": quote_pages.price_of(row),
             "assessed_by": assessed_by(runs),
@@ -192,6 +209,12 @@ def wished(quote: Quote) -> str:
     return ", ".join(filter(None, [day, quote.get_preferred_time_display()]))
 
 
+def book_of(quote: Quote) -> Any:
+    if quote.price_book is None:
+        return cells.NOTHING
+    return f"version {quote.price_book}" if quote.price_book else "as shipped"
+
+
 def answer_of(quote: Quote) -> SafeString:
     if not quote.customer_response:
         return cells.NOTHING
@@ -213,7 +236,7 @@ def table_of(runs: list[AiCall]) -> Table:
     rows = [
         [
             cells.link(run, cells.when(run.started_at)),
-            cells.two_lines(run.get_kind_display(), run.model or (run.by and str(run.by)) or ""),
+            cells.two_lines(cells.unbroken(run.get_kind_display()), run.model or (run.by and str(run.by)) or ""),
             cells.badge(run.get_outcome_display().partition(":")[0], quote_story.RUN_TONES[Outcome(run.outcome)]),
             f"{run.prompt_tokens + run.completion_tokens:,}",
             quote_story.money(run.cost) if run.cost else "–",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin import helpers
@@ -75,7 +75,7 @@ class Desk(ModelAdmin):
 
     acts: Sequence[Act] = ()
     list_defer: Sequence[str] = ()
-    list_per_page = 50
+    list_per_page: ClassVar[int] = 50
     list_max_show_all = 200
     list_fullwidth = True
     show_full_result_count = False

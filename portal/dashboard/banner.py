@@ -10,4 +10,4 @@ def environment(request: HttpRequest) -> list[str]:
     """The badge's words, its colour, and the sentence of the banner; no sentence where mail really leaves."""
     if settings.MAIL_MODE == Mode.PRODUCTION:
         return ["Production", "info", ""]
-    return ["Test mode", "warning", f"Every mail goes to {settings.TEST_RECIPIENT}. No attorney is written to."]
+    return ["Test mode", "warning", f"Every mail goes to {settings.TEST_RECIPIENT}. No customer is written to."]

@@ -96,7 +96,7 @@ def process(
     ai = Provider.objects.get_or_create(name=AI, defaults={"purpose": Purpose.AI})[0]
     until = time.monotonic() + seconds
     while tally.processed < limit and time.monotonic() < until and not terms.stop():
-        if not ai.may_try(probe_for=PROBE_FOR):
+        if not (chosen.exists() and ai.may_try(probe_for=PROBE_FOR)):  # whoever has nothing to ask leaves the probe to others
             break
         run = runs.claim(chosen, lock=terms.lock, kind=terms.assessor.kind, forced=force, by_id=by_id)
         if run is None:
@@ -134,26 +134,36 @@ def back_to_pending() -> int:
 def one(run: runs.Run, *, terms: Terms, ai: Provider) -> Outcome:
     """Assess, price and record one quote that is ours."""
     began = time.monotonic()
-    try:
-        ending = assessed(run, terms=terms)
-        ai.works()
-    except AiUnavailable as away:
-        span = wait_after(ai.failures_in_row, asked=away.retry_after_seconds)
-        ai.pause(reason=away.reason, span=span)
-        ending = runs.Ending(outcome=Outcome.UNAVAILABLE, error=away.reason, retry_in=span)
-    except Exception as trouble:  # one quote that breaks us must not keep the others waiting
-        journal.count_error("quotes", f"{type(trouble).__name__}: {trouble}")
-        journal.record(Level.ERROR, "quotes", f"Quote {run.quote.number} could not be priced: {type(trouble).__name__}: {trouble}"[:2_000])
-        ending = runs.Ending(
-            outcome=Outcome.REFUSED, review="The portal itself failed on it: see the error groups.", error=repr(trouble)[:2_000]
-        )
+    ending = answered(run, terms=terms, failures=ai.failures_in_row)
     fault("quote.before_result_commit")
     seconds = time.monotonic() - began
     try:
-        return recorded(run, ending, seconds=seconds, terms=terms)
+        outcome = recorded(run, ending, seconds=seconds, terms=terms)
     except (NotADraft, TotalMissing, DataError) as trouble:
         unsendable = replace(ending, outcome=Outcome.REVIEW, review=f"No mail can be written: {trouble}"[:300])
-        return recorded(run, unsendable, seconds=seconds, terms=terms)
+        outcome = recorded(run, unsendable, seconds=seconds, terms=terms)
+    if ending.outcome == Outcome.UNAVAILABLE and ending.retry_in:
+        ai.pause(reason=ending.error, span=ending.retry_in)
+    elif ending.bill.model:
+        ai.works()
+    return outcome
+
+
+def answered(run: runs.Run, *, terms: Terms, failures: int) -> runs.Ending:
+    """How the run ends. Once the assessor was asked, nothing here needs the database: the answer has been paid for."""
+    try:
+        return assessed(run, terms=terms)
+    except AiUnavailable as away:
+        span = wait_after(failures, asked=away.retry_after_seconds)
+        return runs.Ending(outcome=Outcome.UNAVAILABLE, error=away.reason, retry_in=span)
+    except (OperationalError, InterfaceError):
+        raise  # nobody was asked yet: its lock runs out, and another worker begins anew
+    except Exception as trouble:  # one quote that breaks us must not keep the others waiting
+        journal.count_error("quotes", f"{type(trouble).__name__}: {trouble}")
+        journal.record(Level.ERROR, "quotes", f"Quote {run.quote.number} could not be priced: {type(trouble).__name__}: {trouble}"[:2_000])
+        return runs.Ending(
+            outcome=Outcome.REFUSED, review="The portal itself failed on it: see the error groups.", error=repr(trouble)[:2_000]
+        )
 
 
 def recorded(run: runs.Run, ending: runs.Ending, *, seconds: float, terms: Terms) -> Outcome:
@@ -170,7 +180,7 @@ def recorded(run: runs.Run, ending: runs.Ending, *, seconds: float, terms: Terms
 
 def assessed(run: runs.Run, *, terms: Terms) -> runs.Ending:
     """What the assessor saw and what that costs, or why a person has to look. Raises AiUnavailable."""
-    request = request_for(run.quote)
+    request, in_force = request_for(run.quote), terms.book()
     most = terms.assessor.most_cost(request)
     over = budget.reserve(run.call, most=most, daily=terms.daily_budget, per_quote=terms.quote_budget, day_start=terms.day_start)
     if over:
@@ -183,13 +193,13 @@ def assessed(run: runs.Run, *, terms: Terms) -> runs.Ending:
             journal.record(Level.ALARM, "quotes", f"Quote {run.quote.number}: {refusal.reason}")
         return runs.Ending(outcome=Outcome.REFUSED, review=refusal.reason, error=refusal.reason, bill=runs.Bill.of(refusal))
     fault("quote.after_call")
-    return priced(run.quote, request, reading, terms=terms)
+    return priced(run.quote, request, reading, in_force=in_force, today=terms.today)
 
 
-def priced(quote: Quote, request: Request, reading: Reading, *, terms: Terms) -> runs.Ending:
+def priced(quote: Quote, request: Request, reading: Reading, *, in_force: tuple[int, PriceBook], today: date) -> runs.Ending:
     """The price of what is there, by the price book alone."""
-    version, book = terms.book()
-    amounts = price(reading.assessment, book=book, place=place_of(quote.address, quote.city), month=terms.today.month)
+    version, book = in_force
+    amounts = price(reading.assessment, book=book, place=place_of(quote.address, quote.city), month=today.month)
     review = why_review(reading.assessment, amounts, book=book, request=request)
     return runs.Ending(
         outcome=Outcome.REVIEW if review else Outcome.APPLIED,
@@ -198,7 +208,7 @@ def priced(quote: Quote, request: Request, reading: Reading, *, terms: Terms) ->
         reading=reading,
         amounts=amounts,
         price_book=version,
-        valid_until=terms.today + timedelta(days=book.valid_days),
+        valid_until=today + timedelta(days=book.valid_days),
     )
 
 

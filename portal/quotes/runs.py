@@ -117,14 +117,14 @@ def end(run: Run, ending: Ending, *, seconds: float, terms: MailTerms, lock: tim
 
 
 def billed(ending: Ending, *, seconds: float) -> dict[str, Any]:
-    """The run's own facts. What may have been charged without an answer stays set aside."""
+    """The run's own facts. What may have been charged without a bill stays set aside."""
     assessment = ending.reading.assessment if ending.reading else None
     return vars(ending.bill) | {
         "seconds": round(seconds, 3),
         "error": ending.error,
         "assessment": assessment.model_dump(mode="json") if assessment else None,
         "confidence": assessment.sureness if assessment else None,
-        "reserved_cost": F("reserved_cost") if ending.outcome == Outcome.UNAVAILABLE else Decimal(0),
+        "reserved_cost": Decimal(0) if ending.bill.model else F("reserved_cost"),
     }
 
 

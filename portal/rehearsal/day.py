@@ -1,13 +1,11 @@
-"""The day itself: cases come in, batches are queued and sent, notes are added, until nothing is left to do."""
+"""The day itself: cases come in, batches are queued and sent, notes are added, quotes answered, until nothing is left to do."""
 
 import io
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from django.core.management import call_command
 from django.utils import timezone
@@ -19,25 +17,22 @@ from messaging.models import Case, CmsNote, Message, MessageSession, Mode, Templ
 from messaging.outbox import Sender
 from messaging.retry import RetryPolicy
 from portal import wiring
-from portal.rehearsal.faults import foretold, mail_script, note_script
+from portal.quotes.replies import MailTerms
+from portal.rehearsal.faults import ai_script, foretold, leg_script, mail_script, note_script
 from portal.rehearsal.ledger import Facts, ledger
+from portal.rehearsal.patience import DayStuck, Tell, until_none
+from portal.rehearsal.quotes import QuoteDesk
 from portal.sandbox import Sandbox
 
 MAILS = 200
 TEMPLATE = "status-request"
 SENDER = Sender(address="Operations Portal <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")
+OFFICE_INBOX, SITE_URL = "inbox@portal.example", "http://portal.example"
 OFFICE = {"name": "Operations Portal", "office_name": "Operations Portal", "office_phone": "555-0100", "office_address": "1 Example Street"}
 SOON = RetryPolicy(max_tries=SENDER.max_attempts, first_wait=timedelta(milliseconds=50), factor=1)
 LEASE = timedelta(seconds=60)
 SETTLE = timedelta(seconds=1)
-PATIENCE_SECONDS = 120.0
 SEED = 20250331
-
-Tell = Callable[[int, int, str], object]
-
-
-class DayStuck(Exception):
-    """The day does not come to its end; the text says what is left, and where."""
 
 
 def rehearse(*, folder: Path, with_faults: bool, tell: Tell) -> Facts:
@@ -50,7 +45,8 @@ def rehearse(*, folder: Path, with_faults: bool, tell: Tell) -> Facts:
             day.queue(left)
             day.send()
         day.add_notes()
-        return ledger(sandbox, foretold=day.foretold) | {"seconds": round(time.monotonic() - began, 1)}
+        asked = day.answer_requests()
+        return ledger(sandbox, foretold=day.foretold, quotes=asked) | {"seconds": round(time.monotonic() - began, 1)}
 
 
 @dataclass
@@ -85,9 +81,7 @@ class Day:
 
     def send(self) -> None:
         """Nothing is due or waits for another try any more."""
-        server = MailServer(name="rehearsal", host=self.sandbox.host, port=self.sandbox.smtp_port)
-        terms = delivery.Terms(servers=[server], policy=SOON, lease=LEASE, spool_dir=self.folder / "spool")
-        self._until_none(Message.objects.unfinished(), "mails sent", lambda: delivery.send_due(terms))
+        until_none(Message.objects.unfinished(), "mails sent", lambda: delivery.send_due(self.delivery), tell=self.tell)
 
     def add_notes(self) -> None:
         """Every note is processed."""
@@ -95,13 +89,18 @@ class Day:
         self.sandbox.use(notes=note_script(owed, chance=self.chance) if self.with_faults else {})
         client = HttpCms(url=f"{self.sandbox.http_url}/cms")
         terms = notes.Terms(client=client, lease=LEASE, settle=SETTLE, today=wiring.today())
-        self._until_none(CmsNote.objects.pending(), "notes added", lambda: notes.post_due(terms))
+        until_none(CmsNote.objects.pending(), "notes added", lambda: notes.post_due(terms), tell=self.tell)
 
-    def _until_none(self, left: Any, what: str, work: Callable[[], object]) -> None:
-        ends_at, of = time.monotonic() + PATIENCE_SECONDS, left.count()
-        while number := left.count():
-            if time.monotonic() > ends_at:
-                raise DayStuck(f"{number} of {of} {what} are left after {PATIENCE_SECONDS:.0f} s, such as: {left.first()!r}.")
-            work()
-            time.sleep(0.05)
-        self.tell(of, of, what)
+    def answer_requests(self) -> Facts:
+        """Requests for quotes have come in, are priced, and their mails have gone out as far as they can; their own ledger."""
+        mail = MailTerms(sender=replace(SENDER, max_attempts=1), site_url=SITE_URL, office=OFFICE, admins=(OFFICE_INBOX,))
+        desk = QuoteDesk(self.sandbox, mail=mail, delivery=self.delivery, tell=self.tell)
+        desk.receive()
+        desk.price(ai_script(desk.descriptions, chance=self.chance) if self.with_faults else {})
+        desk.send(leg_script(desk.mails_owed(), office=OFFICE_INBOX, chance=self.chance) if self.with_faults else {})
+        return desk.ledger()
+
+    @property
+    def delivery(self) -> delivery.Terms:
+        server = MailServer(name="rehearsal", host=self.sandbox.host, port=self.sandbox.smtp_port)
+        return delivery.Terms(servers=[server], policy=SOON, lease=LEASE, spool_dir=self.folder / "spool")

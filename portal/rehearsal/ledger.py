@@ -9,19 +9,34 @@ from portal.sandbox import Sandbox
 
 Facts = dict[str, Any]
 EXAMPLES = 10
+OF_QUOTES = [
+    ("quotes asked for", "asked"),
+    ("questions to AI", "ai_calls"),
+    ("quoted", "quoted"),
+    ("to be reviewed", "review"),
+    ("notices sent", "notices_sent"),
+    ("quote mails sent", "mails_sent"),
+    ("  failed", "mails_failed"),
+    ("  in doubt", "mails_in_doubt"),
+    ("rounds opened", "rounds_opened"),
+]
 
 
-def ledger(sandbox: Sandbox, *, foretold: Mapping[str, str]) -> Facts:
-    """The day in figures. It balances when every mail ended as foretold, and each sent one has its note in the CMS exactly once."""
-    became = dict(Message.objects.order_by("pk").values_list("message_id", "status"))
+def ledger(sandbox: Sandbox, *, foretold: Mapping[str, str], quotes: Facts) -> Facts:
+    """The day in figures. It balances when every mail ended as foretold, and each sent one has its note in the CMS exactly once.
+
+    The mails of quotes are no part of the day's figures; what is told of them in `quotes` must balance as well.
+    """
+    became = dict(Message.objects.filter(needs_note=True).order_by("pk").values_list("message_id", "status"))
+    elsewhere = set(Message.objects.filter(needs_note=False).values_list("message_id", flat=True))
     ended, expected = Counter(became.values()), Counter(foretold.values())
-    arrived = Counter(line["message_id"] for line in sandbox.mail_ledger())
+    arrived = Counter(line["message_id"] for line in sandbox.mail_ledger() if line["message_id"] not in elsewhere)
     stored = Counter(line["reference"] for line in sandbox.note_ledger())
     wrong = [*about_mails(became, foretold, arrived), *about_notes(sandbox, stored)]
     return {
         "queued": len(became),
         **{name: ended[name] for name in (Status.SENT, Status.FAILED, Status.IN_DOUBT)},
-        "left_in_queue": Message.objects.unfinished().count(),
+        "left_in_queue": Message.objects.unfinished().filter(needs_note=True).count(),
         **{f"expected_{name}": expected[name] for name in (Status.SENT, Status.FAILED, Status.IN_DOUBT)},
         "arrived": len(arrived),
         "notes_owed": CmsNote.objects.count(),
@@ -29,7 +44,8 @@ def ledger(sandbox: Sandbox, *, foretold: Mapping[str, str]) -> Facts:
         "processed": CmsNote.objects.processed().count(),
         "faults_met": len(sandbox.fault_ledger()),
         "differences": wrong[:EXAMPLES],
-        "balanced": not wrong,
+        "quotes": quotes,
+        "balanced": not wrong and not quotes["differences"],
     }
 
 
@@ -70,7 +86,9 @@ def as_table(facts: Facts) -> str:
         ("notes in the CMS", facts["sent"], facts["notes_in_cms"]),
         ("processed", facts["sent"], facts["processed"]),
     ]
+    quotes = facts["quotes"]
+    rows += [(label, quotes[f"expected_{name}"], quotes[name]) for label, name in OF_QUOTES]
     lines = [f"{name:<18}{expected!s:>9}{found!s:>7}" for name, expected, found in rows]
     verdict = "The ledger balances." if facts["balanced"] else "The ledger does NOT balance:"
     met = f"{facts['faults_met']} scripted faults met, {facts['seconds']} seconds."
-    return "\n".join([*lines, "", met, verdict, *(f"  {line}" for line in facts["differences"])])
+    return "\n".join([*lines, "", met, verdict, *(f"  {line}" for line in [*facts["differences"], *quotes["differences"]])])

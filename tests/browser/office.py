@@ -38,7 +38,7 @@ class Office:
     sandbox: Sandbox
 
     def work(self, *, mails: int | None = None) -> None:
-        """What the background does in one round: answer the watchdog, sweep, send (at most so many `mails`), add the notes."""
+        """What the background does in one round: answer the watchdog, sweep, price, act in bulk, send (at most `mails`), add notes."""
         elsewhere(one_round, mails)
 
     def work_badly(self, *faults: str) -> None:
@@ -68,6 +68,8 @@ def one_round(mails: int | None) -> None:
         tasks.heartbeat(cluster)
         Heartbeat.objects.acknowledge(key=cluster)
     tasks.sweep()
+    tasks.process_quotes()
+    tasks.run_operations()
     tasks.send_due_messages(limit=mails)
     tasks.add_cms_notes()
 

@@ -17,7 +17,8 @@ MOST_TABS = 60
 
 @pytest.fixture
 def busy(office: Office, chrome: Browser) -> Office:
-    """Something is on every desk: a batch with a doubt and a failure, a case without PID whose note waits."""
+    """Something is on every desk: a batch with a doubt and a failure, a case without PID whose note waits, quotes in every state."""
+    elsewhere(call_command, "load_sample_data", "--verbosity=0")
     elsewhere(call_command, "bulk_send", "--category", "critical", "--template", "follow-up", "--yes")
     office.work_badly("drop-after-accept", "refuse-550")
     office.work()
@@ -31,11 +32,22 @@ def test_every_page_fits_a_phone_is_dark_and_says_that_this_is_a_test(busy: Offi
     look(page, "/admin/", picture_as="dashboard")
     look(page, "/admin/bulk-send/", picture_as="bulk-send")
     look(page, "/admin/messaging/case/import/")
-    for desk in DESKS:
-        look(page, f"/admin/messaging/{desk}/", picture_as=desk)
-        first = page.locator("#result_list a").and_(page.locator(f"[href*='/messaging/{desk}/'][href*='/change/']")).first
+    look(page, "/admin/portal/quote/import/")
+    look_at_a_review(page)
+    for desk in [*(f"messaging/{name}" for name in DESKS), "portal/quote", "portal/aicall"]:
+        look(page, f"/admin/{desk}/", picture_as=desk.replace("/", "-"))
+        first = page.locator("#result_list a").and_(page.locator(f"[href*='/{desk}/'][href*='/change/']")).first
         if first.count():
-            look(page, str(first.get_attribute("href")), picture_as=f"{desk}-one")
+            look(page, str(first.get_attribute("href")), picture_as=f"{desk.replace('/', '-')}-one")
+
+
+def look_at_a_review(page: Page) -> None:
+    page.goto("/admin/portal/quote/?state=review")
+    page.locator("#result_list th a").first.click()
+    page.get_by_role("link", name="Review and approve").click()
+    expect(page.get_by_role("button", name="Approve, and send both mails")).to_be_visible()
+    as_promised(page)
+    picture(page, "phone-quote-review")
 
 
 def look(page: Page, address: str, *, picture_as: str = "") -> None:

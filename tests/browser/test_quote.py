@@ -1,16 +1,20 @@
 """A customer asks for a quote, by day and by night, at a desk and on a phone; pressed twice it is one request."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 
+from messaging.models import Message
 from portal.quotes import answers
 from portal.quotes.models import Answer, Quote
+from portal.sandbox.mailbox import body, opened
 from tests.browser.office import IN_A_BROWSER, Eyes, Office, elsewhere, new_page, picture
 from tests.portal.quotes.asking import a_priced_quote
 
@@ -140,6 +144,41 @@ def test_an_answer_is_asked_for_given_once_and_remembered(office: Office, chrome
     expect(page.get_by_role("heading", name="This link does not work")).to_be_visible()
     picture(page, f"{name}-3-made-up")
     eyes.complaints.clear()  # the answer 404 is what was asked for
+
+
+def test_from_the_form_to_the_customers_answer_on_the_desk(
+    office: Office, chrome: Browser, page: Page, eyes: Eyes, pictures: list[Path]
+) -> None:
+    customer = new_page(chrome, office, eyes=eyes)
+    customer.goto("/quote/")
+    fill_in(customer)
+    customer.get_by_label("Pictures", exact=False).set_input_files(pictures)
+    customer.get_by_role("button", name="Ask for my quote").click()
+    expect(customer.get_by_role("heading", name="Thank you, Ada. We have your request.")).to_be_visible()
+
+    office.work()
+
+    mails = arrived(office)
+    assert sorted(mails) == ["quote_admin", "quote_customer", "quote_request"]
+    customer.goto(urlsplit(re.search(r"\S+/quote/answer/\S+", mails["quote_customer"])[0]).path)
+    expect(customer.get_by_role("heading", name="Do you accept this price?")).to_be_visible()
+    customer.get_by_role("button", name="Yes, I accept").click()
+    expect(customer.get_by_role("heading", name="You answered Accept on")).to_be_visible()
+    office.work()
+    assert "quote_answer" in arrived(office)
+    page.goto("/admin/portal/quote/")
+    picture(page, "quotes-list")
+    page.get_by_role("link", name="GC-").first.click()
+    expect(page.get_by_text("Accepted").first).to_be_visible()
+    whole(page, "quote-answered")
+
+
+def arrived(office: Office) -> dict[str, str]:
+    """The text of each mail in the sandbox's mailbox, by its kind."""
+    kinds: dict[str, str] = {}
+    elsewhere(lambda: kinds.update(Message.objects.values_list("message_id", "kind")))
+    lines = [line for line in office.sandbox.mail_ledger() if kinds[line["message_id"]].startswith("quote_")]
+    return {kinds[line["message_id"]]: body(opened(office.sandbox.mailbox.raw(line["n"])), "plain") for line in lines}
 
 
 def offered() -> str:

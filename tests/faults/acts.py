@@ -22,12 +22,14 @@ from messaging.gateways.mail import MailServer
 from messaging.models import Case, CmsNote, Message, Mode, Verdict
 from messaging.retry import RetryPolicy
 from portal import tasks
-from tests.faults.quote_acts import ask_for_quotes, price_quotes, verify_quotes  # noqa: F401  (asked for by name)
+from tests.faults import quote_acts
+from tests.faults.quote_acts import ask_for_quotes, finish_operations, price_quotes, verify_quotes  # noqa: F401  (asked for by name)
 
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")
 SOON = RetryPolicy(first_wait=timedelta(milliseconds=100), factor=1)
 SHORT = timedelta(seconds=1)
 DRAIN_SECONDS = 150.0
+QUOTES = 3  # that are asked for at once
 zygote = os.getpid()
 cms.trusted()  # read once for all workers
 told_to_stop = False
@@ -42,6 +44,8 @@ class Place:
     spool_dir: str
     lease_seconds: float
     settle_seconds: float
+    ai_url: str
+    lock_seconds: float
 
     @property
     def delivery(self) -> delivery.Terms:
@@ -151,6 +155,7 @@ def get_ready(*, fault: str = "", marks: str = "") -> None:
     lines.FIRST_PAUSE = notes.FIRST_PAUSE = SHORT / 5
     note_outcomes.BACK_OFF = SOON
     cms.READ_SECONDS = 0.5
+    quote_acts.hold_shortly()
     plans = faults.parse(fault)
     faults._plans.update(plans)
     strike = faults._strike
@@ -210,4 +215,8 @@ STEPS: dict[str, Callable[[Place, list[str]], object]] = {
     "send": lambda here, recipients: delivery.send_due(here.delivery, seconds=2),
     "notes": lambda here, recipients: notes.post_due(here.notes, seconds=2),
     "decide": lambda here, recipients: settle_doubts(),
+    "ask": lambda here, recipients: ask_for_quotes(QUOTES),
+    "price": lambda here, recipients: quote_acts.price_once(ai_url=here.ai_url, lock_seconds=here.lock_seconds),
+    "bulk": lambda here, recipients: quote_acts.start_pricing_in_bulk(),
+    "operate": lambda here, recipients: quote_acts.operate(ai_url=here.ai_url, stop=stopped),
 }

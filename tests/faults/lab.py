@@ -26,8 +26,14 @@ class Lab:
     sandbox: Sandbox = field(init=False)
     workers: list[Worker] = field(default_factory=list)
 
-    def place(self, *, lease_seconds: float, settle_seconds: float) -> dict[str, Any]:
+    @property
+    def ai_url(self) -> str:
+        return f"{self.sandbox.http_url}/ai/v1"
+
+    def place(self, *, lease_seconds: float, settle_seconds: float, lock_seconds: float = 30.0) -> dict[str, Any]:
         return {
+            "ai_url": self.ai_url,
+            "lock_seconds": lock_seconds,
             "smtp_port": self.sandbox.smtp_port,
             "cms_url": f"{self.sandbox.http_url}/cms",
             "spool_dir": str(self.folder / "spool"),

@@ -14,7 +14,7 @@ OUTCOMES = "SELECT outcome, count(*) FROM portal_aicall GROUP BY 1"
 
 def workers(lab: Lab, *, lock_seconds: float, seconds: float = 60) -> list[Worker]:
     lab.zygote.run("ask_for_quotes", count=QUOTES)
-    told: dict[str, Any] = {"ai_url": f"{lab.sandbox.http_url}/ai/v1", "lock_seconds": lock_seconds, "seconds": seconds}
+    told: dict[str, Any] = {"ai_url": lab.ai_url, "lock_seconds": lock_seconds, "seconds": seconds}
     return [lab.fork("price_quotes", **told) for _ in range(WORKERS)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from portal import tasks
+from tests.faults.acts import QUOTES
 from tests.faults.lab import Lab
 from tests.faults.zygote import Worker
 
@@ -14,30 +15,45 @@ RECIPIENTS = ["anna@client.example", "dora@client.example", "refuse-550+cleo@cli
 BEFORE = {  # what there is to do for the first delivery
     "send_due_messages": ["queue"],
     "add_cms_notes": ["queue", "send"],
+    "process_quotes": ["ask"],
+    "retry_failed_emails": ["ask", "price", "send"],
+    "clear_stale_locks": ["ask", "price"],
+    "run_operations": ["ask", "bulk"],
     "sweep": ["queue", "send"],
     "heartbeat": ["queue"],
 }
+VANISHES = {"sweep": "mail.after_body=kill@2", "clear_stale_locks": "quote.before_call=kill@2"}  # where the worker before it dies
+REFUSED_MAILS = {"retry_failed_emails": 3}
 ARGUMENTS: dict[str, dict[str, Any]] = {"heartbeat": {"key": "somebody"}}
-IS_NO_TASK = {"ring", "ring_notes", "wake"}  # they ring for one
+IS_NO_TASK = {"ring", "ring_notes", "ring_quotes", "ring_operations", "wake"}  # they ring for one
+LEASE_SECONDS, A_DAY_IN_SECONDS = 0.5, 86_400
 
 
-def environment(lab: Lab) -> dict[str, str]:
-    return {
+def environment(lab: Lab, name: str) -> dict[str, Any]:
+    of_locks = {"QUOTE_LOCK": LEASE_SECONDS / A_DAY_IN_SECONDS} if name == "clear_stale_locks" else {}
+    return of_locks | {
         "EMAIL_URL": f"smtp://127.0.0.1:{lab.sandbox.smtp_port}",
         "CMS_URL": f"{lab.sandbox.http_url}/cms",
+        "AI_URL": lab.ai_url,
+        "AI_MODEL": "sandbox",
+        "MAIL_MODE": "production",
         "SPOOL_DIR": str(lab.folder / "spool"),
     }
 
 
 def deliver(lab: Lab, name: str) -> Worker:
-    return lab.fork("run_task", name=name, environment=environment(lab), arguments=ARGUMENTS.get(name, {}))
+    return lab.fork("run_task", name=name, environment=environment(lab, name), arguments=ARGUMENTS.get(name, {}))
 
 
 def rows(lab: Lab) -> dict[str, Any]:
     """Every table of ours as one hash, and what the servers outside have seen."""
     tables = [name for (name,) in lab.database.ask(r"SELECT tablename FROM pg_tables WHERE tablename ~ '^(messaging|portal|django_q)_'")]
     hashes = {table: lab.database.ask(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t")[0][0] for table in tables}
-    return hashes | {"mails": len(lab.sandbox.mail_ledger()), "notes": len(lab.sandbox.note_ledger())}
+    return hashes | {
+        "mails": len(lab.sandbox.mail_ledger()),
+        "notes": len(lab.sandbox.note_ledger()),
+        "asked": len(lab.sandbox.ai_ledger()),
+    }
 
 
 def test_every_task_is_asked_here():
@@ -47,13 +63,15 @@ def test_every_task_is_asked_here():
 
 @pytest.fixture
 def with_work(clean_lab: Lab, request) -> Lab:
-    """The task has something to do: mails are due, notes owed, or a worker has vanished with a mail in its hands."""
-    place = clean_lab.place(lease_seconds=0.5, settle_seconds=0)
-    fault = "mail.after_body=kill@2" if request.getfixturevalue("name") == "sweep" else ""
-    told = {"steps": BEFORE[request.getfixturevalue("name")], "recipients": RECIPIENTS, "marks": str(clean_lab.folder / "marks")}
-    worker = clean_lab.fork("work", place=place, fault=fault, **told)
+    """The task has something to do: mails are due, notes owed, quotes asked for, or a worker has vanished with one in its hands."""
+    name = request.getfixturevalue("name")
+    place = clean_lab.place(lease_seconds=LEASE_SECONDS, settle_seconds=0)
+    clean_lab.sandbox.use(mail={"modes": [f"refuse-550x{REFUSED_MAILS[name]}"]} if name in REFUSED_MAILS else {})
+    told = {"steps": BEFORE[name], "recipients": RECIPIENTS, "marks": str(clean_lab.folder / "marks")}
+    worker = clean_lab.fork("work", place=place, fault=VANISHES.get(name, ""), **told)
     assert worker.has_ended(within_seconds=30)
     clean_lab.zygote.run("work", place=place, steps=["wait"])
+    clean_lab.sandbox.use(mail={})
     return clean_lab
 
 
@@ -80,6 +98,8 @@ def test_a_task_that_runs_twice_at_once_does_its_work_once(with_work: Lab, name:
 
     assert rows(with_work) == together
     assert with_work.zygote.run("verify", drained=False) == []
+    assert with_work.zygote.run("verify_quotes") == []
+    assert together["asked"] <= QUOTES
     seen = Counter(line["message_id"] for line in with_work.sandbox.mail_ledger())
     stored = Counter(line["reference"] for line in with_work.sandbox.note_ledger())
     assert {*seen.values(), *stored.values()} <= {1}

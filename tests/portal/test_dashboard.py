@@ -17,6 +17,7 @@ from django.utils import timezone
 from messaging.models import Case, CmsNote, ErrorGroup, Lane, Message, MessageSession, Mode, NoteStatus, Provider, Purpose, Status
 from portal.dashboard import banner, charts, figures, needs
 from portal.models import Heartbeat
+from tests.portal.quotes.rows import make_quote
 
 NOON = datetime(2026, 3, 10, 17, 0, tzinfo=UTC)  # noon in Chicago
 CHICAGO = ZoneInfo("America/Chicago")
@@ -78,6 +79,9 @@ def plant_everything() -> None:
         plant_note(pid=pid, attention="The case is closed in the CMS.")
     for _ in range(4):
         plant_note()
+    for status, count, facts in [("ai_error", 2, {"review_reason": "unsure"}), ("ai_quoted", 11, {}), ("accepted", 6, {})]:
+        for _ in range(count):
+            make_quote(status=status, **facts)
     Provider.objects.create(name="primary", purpose=Purpose.MAIL)
     Provider.objects.create(name="backup-1", purpose=Purpose.MAIL, paused_until=Now() + timedelta(minutes=5), reason="refused")
 
@@ -89,6 +93,9 @@ EXPECTED = {
     "notes_pending": 9,
     "notes_needing_pid": 4,
     "notes_needing_attention": 3,
+    "quotes_to_review": 2,
+    "quotes_owing_mail": 11,
+    "quotes_to_follow_up": 6,
     "providers_down": 1,
     "cluster_silent": 2,
 }
@@ -282,7 +289,7 @@ def test_every_page_says_where_the_mail_goes(boss, settings, path):
 
     page = boss.get(path).content.decode()
 
-    assert "Every mail goes to only-here@portal.example. No attorney is written to." in page
+    assert "Every mail goes to only-here@portal.example. No customer is written to." in page
 
 
 def test_in_production_there_is_a_badge_and_no_banner(boss, settings):
@@ -291,7 +298,7 @@ def test_in_production_there_is_a_badge_and_no_banner(boss, settings):
     page = boss.get("/admin/").content.decode()
 
     assert "Production" in page
-    assert "No attorney is written to" not in page
+    assert "No customer is written to" not in page
     assert banner.environment(None)[0] == "Production"
 
 

@@ -5,9 +5,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.management import call_command
 
-from messaging import merge_fields, rendering, text_input
-from portal import sample_data
+from messaging import invariants, merge_fields, rendering, text_input
+from portal import sample_data, wiring
+from portal.quotes import importing
+from portal.quotes.models import Quote, QuoteImage
+from portal.sample_data import quotes
 
 TODAY = date(2026, 11, 22)
 ROWS = sample_data.case_rows(today=TODAY)
@@ -110,3 +114,30 @@ def test_each_template_is_fit_and_needs_neither_attorney_nor_date_of_injury_nor_
 
 def test_the_templates_are_of_three_kinds():
     assert [template.kind for template in sample_data.templates()] == ["bulk_status_request", "follow_up", "general"]
+
+
+def test_the_sample_quotes_are_a_dozen_invented_people_at_reserved_addresses():
+    rows = quotes.rows()
+
+    assert len({row["name"] for row in rows}) == len(rows) == 12
+    for row in rows:
+        assert row["email"].endswith(".example")
+        assert row["phone"][3:9] == "-555-0"
+        assert importing.CHECKS["Address"](row["address"]) == row["address"]
+        assert importing.CHECKS["Phone"](row["phone"]) == row["phone"]
+    assert {"pending", "ai_error", "ai_quoted", "accepted", "talk_to_manager", "completed"} <= {row["status"] for row in rows}
+
+
+def test_a_sample_picture_is_drawn_the_same_each_time():
+    assert quotes.draw("boxes", seed="1") == quotes.draw("boxes", seed="1") != quotes.draw("boxes", seed="2")
+
+
+@pytest.mark.django_db
+def test_the_sample_quotes_are_priced_as_their_words_are_and_break_no_promise():
+    call_command("load_sample_data", verbosity=0)
+
+    assert Quote.objects.filter(status="ai_error").exclude(review_reason="").count() == 2
+    assert Quote.objects.filter(status="pending").count() == 2
+    assert not Quote.objects.exclude(status="pending").filter(quote_amount=None).exists()
+    assert QuoteImage.objects.count() == 6
+    assert invariants.verify(*wiring.invariants()) == []

@@ -38,7 +38,7 @@ class Command(PortalCommand):
             "{processed} processed: {quoted} quoted, {errors} in error, {review} for review, {late} too late. "
             "{skipped} skipped, {locks_cleared} stale locks cleared."
         ).format(**tally.as_dict())
-        if tally.skipped:
+        if quote_id and tally.skipped:
             text += f" Quote {quote_id} is {Quote.objects.get(pk=quote_id).get_status_display()}: {self.what_helps(force)}"
         attention = NEEDS_ATTENTION if tally.errors or tally.review else DONE
         return Report(facts=tally.as_dict(), text=text, exit_code=FAILED if shutdown.told() else attention)

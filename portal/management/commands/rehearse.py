@@ -17,8 +17,9 @@ NO_CAMPAIGNS = "--contacts: campaigns are not part of the portal yet, so no cont
 class Command(PortalCommand):
     help = (
         "Rehearses a day in a database of its own, beside the configured one: takes the sample cases in, sends 200 status requests over "
-        "real SMTP and adds their notes over real HTTP, to servers started for it. Nothing of it reaches anybody, and nothing is left. "
-        "Exit code 0 only when every mail ended as it had to, and every sent one has exactly one note in the CMS."
+        "real SMTP and adds their notes over real HTTP, then has 20 requests for quotes looked at by an AI, prices them and sends their "
+        "mails, all with servers started for it. Nothing of it reaches anybody, and nothing is left. "
+        "Exit code 0 only when every mail and quote ended as it had to, and every sent status request has exactly one note in the CMS."
     )
 
     def options(self, parser: CommandParser) -> None:

@@ -51,6 +51,7 @@ class AiCall(models.Model):
     error = models.TextField(blank=True)
 
     class Meta:
+        verbose_name = "AI run"
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(fields=["quote"], condition=Q(outcome="applied"), name="one_applied_answer_per_quote"),

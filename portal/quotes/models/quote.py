@@ -197,9 +197,10 @@ class Quote(models.Model):
             models.Index(fields=["status", "-id"], name="quote_status"),
             models.Index(
                 fields=["status", "customer_email_state", "admin_email_state"],
-                include=["email_sent_to_customer", "email_sent_to_admin", "customer_email_attempts", "admin_email_attempts"],
+                include=["id", "email_sent_to_customer", "email_sent_to_admin", "customer_email_attempts", "admin_email_attempts"],
                 name="quote_legs",
             ),
+            models.Index(fields=["source", "-id"], name="quote_source", condition=~Q(source="form")),
             models.Index(fields=["fingerprint", "created_at"], name="quote_fingerprint"),
             models.Index(OpClass(Lower("email"), "text_pattern_ops"), name="quote_email"),
             models.Index(OpClass(Lower("name"), "text_pattern_ops"), name="quote_name"),

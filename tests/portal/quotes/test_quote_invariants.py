@@ -13,7 +13,8 @@ QUOTES = of_quotes(lock=timedelta(minutes=30))
 LEG = "_email_state SET DEFAULT '', "
 TABLES = {
     "portal_quote": f"status SET DEFAULT 'pending', customer{LEG}admin{LEG}email_sent_to_customer SET DEFAULT false,"
-    " email_sent_to_admin SET DEFAULT false, customer_email_attempts SET DEFAULT 0, admin_email_attempts SET DEFAULT 0, source SET DEFAULT 'form'",
+    " email_sent_to_admin SET DEFAULT false, customer_email_attempts SET DEFAULT 0, admin_email_attempts SET DEFAULT 0,"
+    " source SET DEFAULT 'form'",
     "portal_aicall": "outcome SET DEFAULT 'running', started_at SET DEFAULT now()",
     "messaging_message": "status SET DEFAULT 'queued', is_test SET DEFAULT false",
     "messaging_attempt": "phase SET DEFAULT 'lost_pre'",
