@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakSet
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
@@ -30,10 +30,10 @@ class Prepared:
 
     def row(self, values: Mapping[str, object]) -> list[bytes | None]:
         """Run it; the first row of its answer, in PostgreSQL's text form. A database error is raised as Django's own."""
-        connection.ensure_connection()
-        raw = connection.connection
-        assert raw is not None
-        with connection.wrap_database_errors:
+        database = connections[DEFAULT_DB_ALIAS]
+        database.ensure_connection()
+        raw = database.connection
+        with database.wrap_database_errors:
             if not raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE:
                 raw.execute("SELECT")  # psycopg begins a transaction with a statement of its own only
             result = self._run(raw, [in_text_form(values[name]) for name in self.names])
