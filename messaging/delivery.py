@@ -18,6 +18,7 @@ from django.db.models.functions import Greatest, Now
 
 from messaging import journal, outcomes
 from messaging.answers import Answers
+from messaging.claims import Claimed, claim
 from messaging.faults import fault
 from messaging.gateways.mail import MailRefused, MailServer, MailUnavailable, MailUnclear
 from messaging.lines import Line, NoLine
@@ -87,15 +88,7 @@ def send_due(terms: Terms, *, limit: int | None = None, seconds: float = 50.0, u
     return tally
 
 
-def claim(*, lease: timedelta, limit: int, only: int | None = None) -> list[Message]:
-    """Take up to `limit` due messages. Committed before this returns."""
-    due = Message.objects.due() if only is None else Message.objects.due().filter(pk=only)
-    rows: list[Message] = due.claim(lease=lease, limit=limit, status=Status.CLAIMED, claims=F("claims") + 1, transmitting_since=None)
-    fault("claim.after_commit")
-    return rows
-
-
-def let_go(message: Message, *, to: Status = Status.QUEUED, **facts: Any) -> int:
+def let_go(message: Claimed, *, to: Status = Status.QUEUED, **facts: Any) -> int:
     """Give up our hold before anything has left; 0 if the message was not ours any more. An orderly return is no sign of poison."""
     claims = Greatest(F("claims") - 1, 0)
     return Message.objects.filter(pk=message.pk, lease=message.lease).move(to, lease=None, leased_until=None, claims=claims, **facts)
@@ -121,7 +114,7 @@ class Courier:
             self.answers.close()
             self.line.quit() if kind is None else self.line.hang_up()  # the server may be waiting for a body
 
-    def deliver(self, batch: list[Message]) -> bool:
+    def deliver(self, batch: list[Claimed]) -> bool:
         """See each message to its end, or put it back; False when nothing can be sent now."""
         self.tally.claimed += len(batch)
         batch = self._without_suppressed(batch)
@@ -143,7 +136,7 @@ class Courier:
         self.answers.record()
         return True
 
-    def _without_suppressed(self, batch: list[Message]) -> list[Message]:
+    def _without_suppressed(self, batch: list[Claimed]) -> list[Claimed]:
         """Those to a suppressed address are cancelled before a server hears of them."""
         stopped = Suppression.objects.addresses_among([message.recipient for message in batch if not message.is_test])
         if not stopped:
@@ -154,17 +147,17 @@ class Courier:
                 self.tally.cancelled += let_go(message, to=Status.CANCELLED, reason=Reason.SUPPRESSED.label)
         return going
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Claimed) -> None:
         """Bring one message to the server. What the server says is kept at once, and recorded with the next message's fence."""
         try:
-            body = mime(**contents(message))
+            body = mime(**message.contents)
         except ValueError as trouble:
             return self._conclude(message, Status.FAILED, Phase.REJECTED, error=f"It cannot be written as a mail: {trouble}")
         if self._prepare(message, body) and self._fence(message):
             self._transmit(message, body)
         return None
 
-    def _prepare(self, message: Message, body: bytes) -> bool:
+    def _prepare(self, message: Claimed, body: bytes) -> bool:
         """Bring the server to ask for the body. False: the message has found another end."""
         while True:
             connection = self.line.connection()
@@ -177,16 +170,15 @@ class Courier:
             except MailUnavailable as trouble:
                 if not self.line.is_fresh:
                     continue  # the server had closed an idle connection: nobody's fault
-                self._conclude(message, Status.QUEUED, Phase.LOST_PRE, error=str(trouble), tries=message.claims + 1)
+                self._conclude(message, Status.QUEUED, Phase.LOST_PRE, error=str(trouble), tries=message.claims)
                 self.line.broke(str(trouble))
                 return False
             fault("mail.after_rcpt")
             return True
 
-    def _fence(self, message: Message) -> bool:
+    def _fence(self, message: Claimed) -> bool:
         """The write just before the body. False: the message is not ours any more, or must not go; nothing of it leaves."""
         fault("mail.before_fence")
-        assert message.lease is not None
         fence = Fence(message_id=message.pk, token=message.lease, provider=self.line.provider.name, lease=self.terms.lease)
         held = self.answers.record(fence)
         fault("mail.after_fence")
@@ -195,7 +187,7 @@ class Courier:
             self._explain(message)
         return held
 
-    def _explain(self, message: Message) -> None:
+    def _explain(self, message: Claimed) -> None:
         """The fence did not hold: another worker has the message, or its time or its address ran out since the claim."""
         ours = Message.objects.filter(pk=message.pk, status=Status.CLAIMED, lease=message.lease)
         if ours.suppressed().exists():
@@ -203,7 +195,7 @@ class Courier:
         elif ours.filter(expires_at__lte=Now()).exists():
             self.tally.cancelled += let_go(message, to=Status.CANCELLED, reason=Reason.EXPIRED.label)
 
-    def _transmit(self, message: Message, body: bytes) -> None:
+    def _transmit(self, message: Claimed, body: bytes) -> None:
         self.gone = message.pk
         fault("mail.mid_body")
         try:
@@ -223,7 +215,7 @@ class Courier:
             time.sleep(self.terms.pause_seconds)
         return None
 
-    def _refused(self, message: Message, refusal: MailRefused) -> None:
+    def _refused(self, message: Claimed, refusal: MailRefused) -> None:
         """The server said no: later, while tries are left and it may change its mind; otherwise never."""
         tries = message.attempts + 1
         later = not refusal.permanent and tries < message.max_attempts
@@ -235,7 +227,7 @@ class Courier:
         elif not refusal.at_sender:
             self.line.took_one()
 
-    def _conclude(self, message: Message, to: Status, phase: Phase, *, error: str, tries: int = 1, **facts: Any) -> None:
+    def _conclude(self, message: Claimed, to: Status, phase: Phase, *, error: str, tries: int = 1, **facts: Any) -> None:
         """An end other than "sent": recorded at once, and counted among the errors."""
         wait_seconds = self.terms.policy.wait(tries=tries).total_seconds() if to == Status.QUEUED else 0.0
         self.answers.record()
@@ -243,29 +235,14 @@ class Courier:
         self.answers.record()
         journal.count_error("delivery", error, message_id=message.pk)
 
-    def _outcome(self, message: Message, to: Status, phase: Phase, **facts: Any) -> Outcome:
-        assert message.lease is not None
+    def _outcome(self, message: Claimed, to: Status, phase: Phase, **facts: Any) -> Outcome:
         name = self.line.server_name
         return Outcome(message_id=message.pk, token=message.lease, to=to, phase=phase, provider=name, **facts)
 
-    def _put_back(self, rest: list[Message]) -> None:
+    def _put_back(self, rest: list[Claimed]) -> None:
         """The database failed under us; none of these has left, but for the one whose body did. If it is still away their holds run out."""
         connection.close()
         try:
-            self.tally.held_back += sum(outcomes.take_back(row.pk, row.lease) for row in rest if row.pk != self.gone and row.lease)
+            self.tally.held_back += sum(outcomes.take_back(row.pk, row.lease) for row in rest if row.pk != self.gone)
         except DatabaseError as trouble:
             log.warning("%s claimed messages wait for their lease to end: %s", len(rest), trouble)
-
-
-def contents(message: Message) -> dict[str, Any]:
-    """What of a message goes over the wire. Its date is when it was queued: every try is the same mail."""
-    return {
-        "message_id": message.message_id,
-        "sender": message.sender,
-        "recipient": message.recipient,
-        "subject": message.subject,
-        "written_at": message.created_at,
-        "text": message.text,
-        "html": message.html,
-        "headers": message.headers,
-    }

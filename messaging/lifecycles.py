@@ -39,20 +39,26 @@ class Fact:
 def guard_sql(*, table: str, moves: Moves, facts: Sequence[Fact] = ()) -> str:
     """SQL for a trigger that refuses any other move and any row that breaks a fact, from raw SQL as from the ORM.
 
-    One compiled function, because a row on its way changes three times: as CHECK constraints the same facts cost twice as much.
+    One compiled function, because a row on its way changes three times: as CHECK constraints the same facts cost twice as much. All is
+    asked in one expression first; only where that is not true it is asked again, piece by piece, what is wrong.
     """
     legal = ", ".join(f"'{source.value} {target.value}'" for source, targets in moves.items() for target in sorted(targets))
     known = ", ".join(f"'{state.value}'" for state in moves)
+    legal_move = f"OLD.status IS NULL OR OLD.status = NEW.status OR OLD.status || ' ' || NEW.status IN ({legal})"
+    facts = [Fact(name=f"{table}_status_known", condition=f"NEW.status IN ({known})", sentence="has an unknown status"), *facts]
     broken = "".join(
         f"""
             IF NOT ({fact.condition}) THEN
                 RAISE EXCEPTION '{table} % {fact.sentence}', NEW.id USING ERRCODE = 'check_violation', CONSTRAINT = '{fact.name}';
             END IF;"""
-        for fact in [Fact(name=f"{table}_status_known", condition=f"NEW.status IN ({known})", sentence="has an unknown status"), *facts]
+        for fact in facts
     )
     return f"""
         CREATE FUNCTION {table}_guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            IF OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN ({legal}) THEN
+            IF ({") AND (".join([legal_move, *(fact.condition for fact in facts)])}) THEN
+                RETURN NEW;
+            END IF;
+            IF NOT ({legal_move}) THEN
                 RAISE EXCEPTION '{table} % cannot go from % to %', OLD.id, OLD.status, NEW.status
                     USING ERRCODE = 'check_violation', CONSTRAINT = '{table}_moves';
             END IF;{broken}

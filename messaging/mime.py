@@ -1,7 +1,7 @@
 """A message's bytes, the same on every try: fixed header names, encoded bodies, CRLF throughout. Pure."""
 
-import quopri
 import re
+from binascii import b2a_qp
 from collections.abc import Mapping
 from datetime import datetime
 from email.header import Header
@@ -24,16 +24,12 @@ def mime(
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
     """One mail as the server gets it. No line is longer than 998 bytes and none ends in a bare CR or LF, whatever the texts hold."""
-    lines = [
-        ("Message-ID", message_id),
-        ("Date", format_datetime(written_at)),
-        ("From", address(sender)),
-        ("To", address(recipient)),
-        ("Subject", encoded(subject)),
-        ("MIME-Version", "1.0"),
-        *((name, encoded(value)) for name, value in (headers or {}).items()),
-    ]
-    head = b"".join(f"{name}: {value}\r\n".encode("ascii") for name, value in lines)
+    head = (
+        f"Message-ID: {message_id}\r\nDate: {dated(written_at)}\r\nFrom: {address(sender)}\r\nTo: {address(recipient)}\r\n"
+        f"Subject: {encoded(subject)}\r\nMIME-Version: 1.0\r\n"
+    ).encode("ascii")
+    if headers:
+        head += "".join(f"{name}: {encoded(value)}\r\n" for name, value in headers.items()).encode("ascii")
     if not html:
         return head + part(text, "plain")
     boundary = f"=_{message_id.strip('<>').partition('@')[0]}"  # fixed with the Message-ID; "=_" never stands in quoted-printable
@@ -45,14 +41,20 @@ def mime(
 def part(text: str, subtype: str) -> bytes:
     """A body with its own headers, as quoted-printable: readable in the raw mail, and no lone dot, CR or LF survives."""
     plain = "\n".join(text.splitlines()) + "\n"
-    body = quopri.encodestring(plain.encode("utf-8", "replace")).replace(b"\n", EOL)
-    return f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'.encode("ascii") + body
+    body = b2a_qp(plain.encode("utf-8", "replace")).replace(b"\n", EOL)
+    return b'Content-Type: text/%s; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n' % subtype.encode() + body
 
 
 def encoded(value: str) -> str:
     """A header's value in ASCII, folded where it is long."""
     plain = value.isascii() and len(value) <= 900
     return value if plain else Header(value, "utf-8", maxlinelen=76).encode(linesep="\r\n")
+
+
+@lru_cache(maxsize=256)
+def dated(written_at: datetime) -> str:
+    """The time as a header says it. What was queued together has one."""
+    return format_datetime(written_at)
 
 
 @lru_cache(maxsize=4_096)

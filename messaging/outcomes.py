@@ -10,15 +10,13 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-import psycopg
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from messaging.lifecycles import sources
 from messaging.models import CmsNote, Decision, Message, Phase, Status, Verdict
 from messaging.models.message import MOVES
-
-PREPARE_AFTER = 3  # runs of a statement before the server keeps its plan
+from messaging.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +55,7 @@ def from_fact(fact: Mapping[str, Any]) -> Outcome:
 
 RECORDED = """recorded AS (
         INSERT INTO messaging_attempt (message_id, number, round, token, phase, provider, reply_code, reply, error, started_at, ended_at)
-        SELECT id, tries, round, %(token)s, '{phase}', %(provider)s, %(code)s, %(reply)s, %(error)s,
+        SELECT id, tries, round, %(token)s::uuid, '{phase}', %(provider)s::text, %(code)s::smallint, %(reply)s::text, %(error)s::text,
             coalesce(transmitting_since, clock_timestamp()), clock_timestamp()
         FROM settled
     )"""
@@ -68,7 +66,7 @@ OWED = """owed AS (
 # Expiry and suppression are asked here, after every other step: what was queued before an unsubscribe does not go out after it.
 FENCED = """fenced AS (
         UPDATE messaging_message SET
-            status = 'transmitting', leased_until = clock_timestamp() + %(next_lease)s, provider = %(next_provider)s,
+            status = 'transmitting', leased_until = clock_timestamp() + %(next_lease)s::interval, provider = %(next_provider)s::text,
             transmitting_since = clock_timestamp(), attempts = attempts + 1, tries = tries + 1
         WHERE id = %(next_id)s AND lease = %(next_token)s AND status = 'claimed' AND leased_until > clock_timestamp()
             AND (expires_at IS NULL OR expires_at > clock_timestamp())
@@ -82,11 +80,12 @@ FENCED = """fenced AS (
 def write(outcome: Outcome | None, fence: Fence | None = None) -> tuple[bool, bool]:
     """Record the outcome and set the fence in one commit; returns whether each of them held. False: the message was taken away."""
     ending = (outcome.to, outcome.phase, outcome.owes_note) if outcome else None
-    return _run(statement(ending, fence is not None), _settling(outcome) | _fencing(fence))
+    settled, fenced = statement(ending, fence is not None).row(_settling(outcome) | _fencing(fence))
+    return settled == b"t", fenced == b"t"
 
 
 @cache
-def statement(ending: tuple[Status, Phase, bool] | None, fences: bool) -> str:
+def statement(ending: tuple[Status, Phase, bool] | None, fences: bool) -> Prepared:
     """One statement per kind of ending: what is known of it stands in its text, so that the server plans each of the few only once."""
     assert ending or fences, "nothing to write"
     parts = []
@@ -95,7 +94,7 @@ def statement(ending: tuple[Status, Phase, bool] | None, fences: bool) -> str:
         parts += [settled(to, phase), RECORDED.replace("{phase}", phase.value), *([OWED] if owes_note else [])]
     parts += [FENCED] if fences else []
     held = [f"EXISTS(SELECT FROM {name})" if given else "FALSE" for name, given in (("settled", ending), ("fenced", fences))]
-    return f"WITH {', '.join(parts)} SELECT {', '.join(held)}"
+    return Prepared(f"WITH {', '.join(parts)} SELECT {', '.join(held)}")
 
 
 def settled(to: Status, phase: Phase) -> str:
@@ -108,47 +107,44 @@ def settled(to: Status, phase: Phase) -> str:
         "tries": "tries + CASE status WHEN 'transmitting' THEN 0 ELSE 1 END",
         "attempts": f"attempts + CASE status WHEN 'transmitting' THEN {-int(never_left)} ELSE {int(not never_left)} END",
         "claims": "claims" if never_left else "0",
-        "reply_code": "%(code)s",
+        "reply_code": "%(code)s::smallint",
         "remote_id": "%(remote_id)s",
-        "provider": "%(provider)s",
-        "error": "%(error)s",
+        "provider": "%(provider)s::text",
+        "error": "%(error)s::text",
         "reason": "''",
     } | {
         Status.SENT: {"sent_at": "clock_timestamp()"},
         Status.IN_DOUBT: {"doubt_since": "clock_timestamp()"},
-        Status.QUEUED: {"due_at": "clock_timestamp() + %(wait)s"},
+        Status.QUEUED: {"due_at": "clock_timestamp() + %(wait)s::interval"},
     }.get(to, {})
     states = ", ".join(f"'{state}'" for state in sources(MOVES, to=to))
     return f"""settled AS (
         UPDATE messaging_message SET {", ".join(f"{name} = {value}" for name, value in facts.items())}
-        WHERE id = %(id)s AND lease = %(token)s AND status IN ({states})
+        WHERE id = %(id)s AND lease = %(token)s::uuid AND status IN ({states})
         RETURNING id, tries, round, transmitting_since
     )"""
 
 
-def _settling(outcome: Outcome | None) -> dict[str, Any]:
+def _settling(outcome: Outcome | None) -> dict[str, object]:
     if outcome is None:
         return {}
-    facts = {name: getattr(outcome, name) for name in ("token", "code", "reply", "remote_id", "provider", "error")}
-    return facts | {"id": outcome.message_id, "wait": timedelta(seconds=outcome.wait_seconds)}
+    return {
+        "id": outcome.message_id,
+        "token": outcome.token,
+        "code": outcome.code,
+        "reply": outcome.reply,
+        "remote_id": outcome.remote_id,
+        "provider": outcome.provider,
+        "error": outcome.error,
+        "wait": f"{outcome.wait_seconds} seconds",
+    }
 
 
-def _fencing(fence: Fence | None) -> dict[str, Any]:
+def _fencing(fence: Fence | None) -> dict[str, object]:
     if fence is None:
         return {}
-    return {"next_id": fence.message_id, "next_token": fence.token, "next_provider": fence.provider, "next_lease": fence.lease}
-
-
-def _run(sql: str, params: dict[str, Any]) -> tuple[bool, bool]:
-    """Past Django's cursor: a server-side prepared statement, since this one runs for every mail."""
-    connection.ensure_connection()
-    raw = connection.connection
-    assert raw is not None
-    raw.prepare_threshold = PREPARE_AFTER
-    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        row = cursor.execute(sql, params).fetchone()
-    assert row is not None
-    return row
+    lease = f"{fence.lease.total_seconds()} seconds"
+    return {"next_id": fence.message_id, "next_token": fence.token, "next_provider": fence.provider, "next_lease": lease}
 
 
 def take_back(message_id: int, token: uuid.UUID) -> bool:

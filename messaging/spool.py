@@ -17,6 +17,7 @@ from typing import Any, Self
 from messaging.faults import fault
 
 LINE_BYTES = 16_384  # a longer fact is a bug, not a fact
+AS_LINE = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 Fact = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Spool:
 
     def append(self, fact: Fact, *, sync: bool) -> None:
         """Write one fact. Returning means it survives the death of this process; with `sync`, a power cut too."""
-        line = json.dumps(fact, separators=(",", ":"), default=str).encode() + b"\n"
+        line = AS_LINE(fact).encode() + b"\n"
         assert len(line) <= LINE_BYTES, f"a fact of {len(line)} bytes"
         try:
             file = self._open()

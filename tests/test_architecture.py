@@ -26,10 +26,10 @@ LAYERS = [
     {"promises"},
     {"delivery", "notes", "note_decisions", "reaper", "batches", "cms_recovery", "cms_logs", "importing_cases", "invariants"},
     {"answers", "lines", "decisions", "note_outcomes"},
-    {"outcomes", "journal", "outbox", "rendering"},
+    {"claims", "outcomes", "journal", "outbox", "rendering"},
     {"models"},
     {"leases", "merge_fields", "template_language", "sheets", "html_bodies"},
-    {"lifecycles", "retry", "gateways", "spool", "fingerprints", "note_texts", "log_lines"},
+    {"prepared", "lifecycles", "retry", "gateways", "spool", "fingerprints", "note_texts", "log_lines"},
     {"faults", "mime", "text_input"},
 ]
 PURE = {"retry", "fingerprints", "note_texts", "log_lines", "text_input", "mime", "faults", "spool", "html_bodies"}  # no Django ORM

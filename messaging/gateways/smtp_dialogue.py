@@ -77,4 +77,6 @@ class Dialogue(smtplib.SMTP):
 def words(reply: bytes) -> str:
     """A server's reply as text that can be stored and shown: no control characters, at most `KEPT` characters."""
     text = reply.decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else " " for c in text)[:KEPT].strip()
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return text[:KEPT].strip()

@@ -214,7 +214,12 @@ class Migration(migrations.Migration):
                 (
                     "case",
                     models.ForeignKey(
-                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name="messages", to="messaging.case"
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="messaging.case",
                     ),
                 ),
                 (
@@ -362,7 +367,12 @@ class Migration(migrations.Migration):
             model_name="message",
             name="session",
             field=models.ForeignKey(
-                blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name="messages", to="messaging.messagesession"
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="messages",
+                to="messaging.messagesession",
             ),
         ),
         migrations.CreateModel(
@@ -777,8 +787,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="message",
+            index=models.Index(condition=models.Q(("case__isnull", False)), fields=["case"], name="message_case"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(condition=models.Q(("session__isnull", False)), fields=["session"], name="message_session"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
             index=models.Index(
-                condition=models.Q(("is_test", False), ("status", "sent")), fields=["case", "-sent_at"], name="message_last_mail"
+                condition=models.Q(("case__isnull", False), ("is_test", False), ("status", "sent")),
+                fields=["case", "-sent_at"],
+                name="message_last_mail",
             ),
         ),
         migrations.AddIndex(

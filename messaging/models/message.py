@@ -154,8 +154,8 @@ class Message(Leased):
     headers = models.JSONField(default=dict, blank=True)
     message_id = models.CharField("Message-ID", max_length=200, help_text="The same on every try.")
 
-    case = models.ForeignKey("messaging.Case", models.PROTECT, null=True, blank=True, related_name="messages")
-    session = models.ForeignKey("messaging.MessageSession", models.PROTECT, null=True, blank=True, related_name="messages")
+    case = models.ForeignKey("messaging.Case", models.PROTECT, null=True, blank=True, db_index=False, related_name="messages")
+    session = models.ForeignKey("messaging.MessageSession", models.PROTECT, null=True, blank=True, db_index=False, related_name="messages")
     template_version = models.ForeignKey("messaging.TemplateVersion", models.PROTECT, null=True, blank=True, db_index=False)
     queued_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, db_index=False, related_name="+")
 
@@ -188,11 +188,16 @@ class Message(Leased):
             models.UniqueConstraint(fields=["key"], name="one_message_per_key"),
             models.UniqueConstraint(fields=["message_id"], name="one_message_per_message_id"),
         ]
+        # a row gets a new entry in every index it belongs to at each of its moves: so each index has only the rows that it is asked for
         indexes = [
             models.Index(fields=["lane", "due_at", "id"], name="message_due", condition=Q(status="queued")),
             models.Index(fields=["id"], name="message_worked_on", condition=Q(status__in=WORKED_ON)),
             models.Index(fields=["-id"], name="message_needs_a_person", condition=Q(status__in=["in_doubt", "failed", "held"])),
-            models.Index(fields=["case", "-sent_at"], name="message_last_mail", condition=Q(status="sent", is_test=False)),
+            models.Index(fields=["case"], name="message_case", condition=Q(case__isnull=False)),
+            models.Index(fields=["session"], name="message_session", condition=Q(session__isnull=False)),
+            models.Index(
+                fields=["case", "-sent_at"], name="message_last_mail", condition=Q(status="sent", is_test=False, case__isnull=False)
+            ),
             models.Index(fields=["-sent_at", "-id"], name="message_sent", condition=Q(status="sent")),
             models.Index(OpClass(Lower("intended_for"), "text_pattern_ops"), name="message_intended_for"),
         ]

@@ -22,7 +22,7 @@ from tests.fakes import Wire
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CUT = [  # from which fault point on, after how many passes, the answer to which statement is lost
-    pytest.param(None, 0, b"COMMIT", id="the claim"),
+    pytest.param(None, 0, b"claimed AS", id="the claim"),
     pytest.param("mail.after_connect", 0, b"fenced AS", id="the first fence"),
     pytest.param("mail.after_body", 0, b"settled AS", id="a result with the next fence"),
     pytest.param("mail.after_body", 2, b"settled AS", id="the last result"),

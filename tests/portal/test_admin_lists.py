@@ -209,7 +209,7 @@ PLANS = [
     ("?q=r123@firm", "message_intended_for"),
     ("?q=k:77", "one_message_per_key"),
     ("?q=%3Cm77@p.example%3E", "one_message_per_message_id"),
-    ("?q=400001", "messaging_message_case_id"),
+    ("?q=400001", "message_case"),
     ("?state=needs_a_person", "message_needs_a_person"),
     ("", "messaging_message_pkey"),
 ]

@@ -33,7 +33,7 @@ class Bench:
                 filled[each.module] = self.filled(each, mails=each.share_of(mails), place=place)
         results: Runs = {each.name: [] for each in contestants}
         for workers in self.turns():
-            for each in contestants:
+            for each in (contestant for contestant in contestants if contestant.can_be(workers)):
                 with self.copy_of(filled[each.module]) as database:
                     run = self.send(each, database=database, workers=workers, mails=each.share_of(mails), sink=sink, place=place)
                     results[each.name].append(run)

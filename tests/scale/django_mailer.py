@@ -1,4 +1,4 @@
-"""django-mailer without its file lock, so that several processes share the queue by row locks. Runs inside a worker process."""
+"""django-mailer: without its file lock several processes share the queue by row locks. Runs inside a worker process."""
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends import smtp  # noqa: F401  so that loading it is not timed

@@ -1,4 +1,7 @@
-"""django-mailer at its fastest."""
+"""django-mailer with its own defaults."""
+
+import json
+import os
 
 from tests.scale.surroundings import DATABASES, EMAIL_HOST, EMAIL_PORT  # noqa: F401
 
@@ -6,5 +9,5 @@ SECRET_KEY = "only for the bench"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["mailer"]
-MAILER_USE_FILE_LOCK = False
-MAILER_EMAIL_LOG_MESSAGE_DATA = False
+MAILER_LOCK_PATH = os.environ.get("SCALE_LOCK_FILE")
+globals().update(json.loads(os.environ.get("SCALE_TOLD", "{}")))

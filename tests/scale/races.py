@@ -1,5 +1,6 @@
 """One run of one contestant: all its workers start at one signal, and it ends when the last of them says that nothing is left."""
 
+import json
 import os
 import signal
 import subprocess
@@ -49,8 +50,8 @@ class Place:
             "DJANGO_SETTINGS_MODULE": contestant.settings,
             "SCALE_DATABASE": database,
             "SCALE_SMTP_PORT": str(self.smtp_port),
-            "SCALE_BATCH": str(contestant.batch),
-            "SCALE_LOCK_FILE": str(self.folder / "post_office"),
+            "SCALE_TOLD": json.dumps(contestant.told),
+            "SCALE_LOCK_FILE": str(self.folder / "lock"),
             "SPOOL_DIR": str(self.folder / "spool"),
             "EMAIL_URL": f"smtp://127.0.0.1:{self.smtp_port}",
             "CMS_URL": f"{self.http_url}/cms",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from portal import shutdown, tasks, wiring
 from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, whole, wrong_usage
@@ -31,7 +31,7 @@ class Command(PortalCommand):
     def work(self, *, limit: int, force: bool, quote_id: int | None, **told: Any) -> Report:
         if quote_id and not Quote.objects.filter(pk=quote_id).exists():
             raise wrong_usage(f"There is no quote {quote_id}: the list of quotes in the admin shows the ids.")
-        tally = pricing.process(wiring.pricing_terms(), limit=limit, force=force, quote_id=quote_id)
+        tally = pricing.process(self.terms(), limit=limit, force=force, quote_id=quote_id)
         if tally.quoted:
             tasks.ring()
         text = (
@@ -42,6 +42,12 @@ class Command(PortalCommand):
             text += f" Quote {quote_id} is {Quote.objects.get(pk=quote_id).get_status_display()}: {self.what_helps(force)}"
         attention = NEEDS_ATTENTION if tally.errors or tally.review else DONE
         return Report(facts=tally.as_dict(), text=text, exit_code=FAILED if shutdown.told() else attention)
+
+    def terms(self) -> pricing.Terms:
+        try:
+            return wiring.pricing_terms()
+        except ValueError as trouble:
+            raise CommandError(f"Nothing was processed: {trouble}. The README says of each AI_ setting what it may be.") from trouble
 
     def what_helps(self, force: bool) -> str:
         if force:
