@@ -10,7 +10,7 @@ import pytest
 from messaging import faults
 from messaging.faults import POINTS, InjectedFault, fault, parse
 
-HOUSE = Path(messaging.__file__).parent.parent
+HOUSE = Path(faults.__file__).parent.parent
 
 
 @pytest.fixture
