@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from django.db import DatabaseError, DataError, IntegrityError, transaction
+from django.db import DataError, Error, IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -27,7 +27,7 @@ def record(
     try:
         with transaction.atomic():
             save(fact)
-    except DatabaseError as trouble:
+    except Error as trouble:
         _keep(fact, spool_dir, trouble)
 
 
@@ -57,11 +57,11 @@ def count_error(component: str, text: str, *, message_id: int | None = None) -> 
             again = {"sample": facts["sample"], "message_id": message_id, "last_at": Now(), "resolved_at": None}
             if not known.update(count=F("count") + 1, **again):
                 ErrorGroup.objects.create(fingerprint=fingerprint(component=component, text=text), **facts)
-    except DatabaseError as trouble:
+    except Error as trouble:
         log.warning("[%s] not counted: %s (%s)", component, text, trouble)
 
 
-def _keep(fact: dict[str, Any], spool_dir: Path | None, trouble: DatabaseError) -> None:
+def _keep(fact: dict[str, Any], spool_dir: Path | None, trouble: Error) -> None:
     if spool_dir is None:
         log.warning("[%s] only in this log, the database is away: %s", fact["component"], trouble)
         return

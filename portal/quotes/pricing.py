@@ -86,11 +86,11 @@ class Tally:
 def process(
     terms: Terms, *, limit: int, force: bool = False, quote_id: int | None = None, by_id: int | None = None, seconds: float = float("inf")
 ) -> Tally:
-    """Price up to `limit` quotes, oldest first, beginning none after `seconds`; any number of workers may do so at once.
+    """Clear stale locks, then price up to `limit` quotes, oldest first, beginning none after `seconds`.
 
-    `force` clears every stale lock, then takes quotes over that are processed or that somebody is at (D-18); with limit 0 it only clears.
+    Any number of workers may do so at once. `force` takes quotes over that are processed or that somebody is at (D-18).
     """
-    tally = Tally(locks_cleared=clear_stale(lock=terms.lock) if force else 0)
+    tally = Tally(locks_cleared=clear_stale(lock=terms.lock))
     back_to_pending()
     chosen = wanted(terms, force=force, quote_id=quote_id, limit=limit)
     ai = Provider.objects.get_or_create(name=AI, defaults={"purpose": Purpose.AI})[0]
@@ -122,7 +122,7 @@ def wanted(terms: Terms, *, force: bool, quote_id: int | None, limit: int) -> Qu
 
 
 def clear_stale(*, lock: timedelta) -> int:
-    """The quotes whose worker has vanished are pending again, and its run is told lost; returns how many."""
+    """The quotes whose worker has vanished are pending again, or in review where that goes on; returns how many."""
     return runs.give_back(Quote.objects.stale(lock=lock))
 
 

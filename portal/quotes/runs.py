@@ -19,8 +19,8 @@ from portal.quotes.gateways.assessors import AssessmentRefused, Reading
 from portal.quotes.models import AiCall, Outcome, Quote, QuoteQuerySet, Status
 from portal.quotes.replies import MailTerms
 
-MOST_LOST = 5  # workers that vanished over one quote before a person must look
-MOST_TRIES = 10  # calls in a row without an answer before a person must look
+MOST_TRIES = 10  # runs in a row without an answer, or whose worker vanished, before a person must look
+VANISHED = "Every worker that began it has vanished: look at its pictures and words, then price it by hand."
 LONGEST_ANSWER = 64_000  # characters kept
 
 
@@ -85,11 +85,13 @@ def claim(quotes: QuoteQuerySet, *, lock: timedelta, kind: str, forced: bool, by
 
 @transaction.atomic
 def give_back(quotes: QuoteQuerySet) -> int:
-    """These quotes are pending again, and the runs that had them are lost; returns how many."""
+    """The runs that had these quotes are lost. They are pending again, or wait for a person if it was the last try; returns how many."""
     rows = list(quotes.select_for_update(skip_locked=True, of=("self",)))
     for quote in rows:
         close_open_runs(quote, outcome=Outcome.LOST)
-    return Quote.objects.filter(pk__in=[quote.pk for quote in rows]).move(Status.PENDING, processing_lock=None)
+    held = Quote.objects.filter(pk__in=[quote.pk for quote in rows])
+    spent = held.filter(ai_tries__gte=MOST_TRIES - 1).move(Status.AI_ERROR, processing_lock=None, ai_tries=0, review_reason=VANISHED)
+    return spent + held.filter(status=Status.AI_PROCESSING).move(Status.PENDING, processing_lock=None, ai_tries=F("ai_tries") + 1)
 
 
 def close_open_runs(quote: Quote, *, outcome: Outcome) -> None:

@@ -85,8 +85,8 @@ def finish_operations(*, ai_url: str) -> None:
 
 
 def hold_shortly() -> None:
-    """Whoever holds a bulk action and is silent for a second has vanished."""
-    running.LEASE = ProcessQuotes.item_takes = timedelta(seconds=1)
+    """Whoever holds a bulk action and is silent for two seconds has vanished."""
+    running.LEASE = ProcessQuotes.item_takes = timedelta(seconds=2)
 
 
 def verify_quotes() -> list[str]:

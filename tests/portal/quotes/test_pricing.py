@@ -222,6 +222,19 @@ def test_after_ten_calls_without_an_answer_a_person_must_look():
 
 
 @pytest.mark.django_db
+def test_a_quote_over_which_ten_workers_vanished_waits_for_a_person():
+    quote = make_quote()
+    for _ in range(10):
+        taken(quote, minutes_ago=31)
+        pricing.clear_stale(lock=LOCK)
+
+    quote.refresh_from_db()
+    assert quote.status == Status.AI_ERROR
+    assert "vanished" in quote.review_reason
+    assert AiCall.objects.filter(outcome=Outcome.LOST).count() == 10
+
+
+@pytest.mark.django_db
 def test_an_answer_that_repeats_our_instructions_raises_an_alarm():
     make_quote()
 

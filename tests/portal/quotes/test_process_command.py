@@ -96,9 +96,7 @@ def test_force_with_limit_nought_clears_stale_locks_and_processes_nothing():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "words", [["--limit=-1"], ["--limit=ten"], ["--quote-id=0"], ["--quote-id=x"], ["--all"], ["1"]]
-)
+@pytest.mark.parametrize("words", [["--limit=-1"], ["--limit=ten"], ["--quote-id=0"], ["--quote-id=x"], ["--all"], ["1"]])
 def test_wrong_words_are_wrong_usage_and_nothing_is_processed(words, capsys):
     make_quote()
 
