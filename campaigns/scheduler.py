@@ -11,7 +11,7 @@ the result is the same however the contacts are cut.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from campaigns.rules import balance, conflicts, frequency
 from campaigns.rules.anniversaries import aep_days_around, anniversary_rows
 from campaigns.rules.balance import Caps
 from campaigns.rules.campaign_days import CampaignDays, taken_days
-from campaigns.rules.email_types import EFFECTIVE_DATE
+from campaigns.rules.email_types import EFFECTIVE_DATE, is_campaign
 from campaigns.rules.exclusions import judged
 from campaigns.rules.follow_ups import follow_up_rows
 from campaigns.rules.post_window import Given, post_window_rows
@@ -51,7 +51,8 @@ def schedule(chunks: Sequence[Chunk], *, day: Any, settings: SchedulerSettings) 
     caps = caps_of(contacts, settings)
     chunks = [with_known_events(chunk, day=day, settings=settings) for chunk in chunks]
     rows = [uncontested(chunk, planned(chunk, day=day, settings=settings)) for chunk in chunks]
-    crowded = crowded_days(balance.merged([effective_date_tally(*each) for each in zip(chunks, rows, strict=True)]), caps)
+    counts = balance.merged([effective_date_tally(*each) for each in zip(chunks, rows, strict=True)])
+    crowded = crowded_days(counts, caps)
     rows = [smoothed(*each, crowded, day=day, settings=settings) for each in zip(chunks, rows, strict=True)]
     rows = capped(chunks, rows, caps=caps, settings=settings)
     return [limited(*each, day=day, settings=settings) for each in zip(chunks, rows, strict=True)]
@@ -146,12 +147,12 @@ def verdicts(contacts: Contacts, day: Any, *, settings: SchedulerSettings) -> tu
     )
 
 
-def judge_of(contacts: Contacts, rows: Array, settings: SchedulerSettings) -> balance.Judge:
-    """Whether rows may be moved to a day: it is not excluded, or their type ignores windows. `contacts` are those of the rows."""
+def judge_of(contacts: Contacts, respects: Array, settings: SchedulerSettings) -> balance.Judge:
+    """Whether rows may be moved to a day: it is not excluded, or their type does not respect windows. Contact i is that of row i."""
 
     def judge(at: Array, day: Any) -> Array:
         reason, _ = verdicts(contacts.take(at), day, settings=settings)
-        return (reason == Reason.NONE) | ~rows["respects"][at]
+        return (reason == Reason.NONE) | ~respects[at]
 
     return judge
 
@@ -161,7 +162,10 @@ def uncontested(chunk: Chunk, rows: Array) -> Array:
 
 
 def effective_date_tally(chunk: Chunk, rows: Array) -> Array:
-    return balance.tally(rows[rows["kind"] == EFFECTIVE_DATE], balance.of_effective_dates(balance.gone_out(chunk.history)))
+    """What each day carries of effective-date mails on their own days. Mails that an earlier run moved are not spread again."""
+    own = rows[(rows["kind"] == EFFECTIVE_DATE) & np.isnat(rows["moved_from"])]
+    gone = balance.gone_out(chunk.history)
+    return balance.tally(own, gone[gone["kind"] == EFFECTIVE_DATE])
 
 
 def crowded_days(counts: Array, caps: Caps) -> Array:
@@ -176,7 +180,7 @@ def smoothed(chunk: Chunk, rows: Array, crowded: Array, *, day: Any, settings: S
         day=day,
         window_days=settings.ed_smoothing_window_days,
         names=settings.email_types.names,
-        judge=judge_of(chunk.contacts.take(rows["place"]), rows, settings),
+        judge=judge_of(chunk.contacts.take(rows["place"]), rows["respects"], settings),
     )
 
 
@@ -185,47 +189,69 @@ def tally(chunk: Chunk, rows: Array) -> Array:
     return balance.tally(rows, balance.gone_out(chunk.history))
 
 
-def capped(chunks: Sequence[Chunk], rows: list[Array], *, caps: Caps, settings: SchedulerSettings) -> list[Array]:
+@dataclass(frozen=True)
+class LeftOver:
+    """What a chunk's days do not keep. Element i of each array but `taken` belongs to row i."""
+
+    at: Array  # its position among the chunk's rows
+    rows: Array  # ROW
+    contacts: Contacts
+    taken: Array  # TAKEN: the days on which these contacts have a campaign
+
+
+def capped(chunks: Sequence[Chunk], rows: Sequence[Array], *, caps: Caps, settings: SchedulerSettings) -> list[Array]:
     """The rows of all chunks with no day above the cap, but for rows marked `over_cap`."""
     tallies = [tally(*each) for each in zip(chunks, rows, strict=True)]
     counts = balance.merged(tallies)
-    allowed = balance.allowances(counts, cap=caps.daily, threshold=settings.overage_threshold)
-    earlier, left = tallies[0][:0], []
-    for each, own in zip(rows, tallies, strict=True):
-        left.append(balance.left_over(each, allowed, earlier))
-        earlier = balance.merged([earlier, own])
-    found = placed(chunks, rows, left, counts, caps=caps, settings=settings)
-    for each, at, new in zip(rows, left, found, strict=True):
-        each[at] = new
-    return [in_order(each) for each in rows]
+    allowed = allowances(counts, caps=caps, settings=settings)
+    earlier, left = counts[:0], []
+    for chunk, own, carried in zip(chunks, rows, tallies, strict=True):
+        left.append(left_over(chunk, own, allowed, earlier))
+        earlier = balance.merged([earlier, carried])
+    found = placed(left, counts, caps=caps, settings=settings)
+    return [put_back(*each) for each in zip(rows, left, found, strict=True)]
 
 
-def placed(
-    chunks: Sequence[Chunk], rows: Sequence[Array], left: Sequence[Array], counts: Array, *, caps: Caps, settings: SchedulerSettings
-) -> list[Array]:
-    """The rows left over of each chunk on their new days. `left` has their positions among the chunk's rows."""
-    over = np.concatenate([each[at] for each, at in zip(rows, left, strict=True)])
-    who = joined(chunk.contacts.take(each["place"][at]) for chunk, each, at in zip(chunks, rows, left, strict=True))
-    order = balance.best_first(over)
-    over = over[order]
-    taken = CampaignDays([campaign_days(*each) for each in zip(chunks, rows, left, strict=True)])
-    judge = judge_of(who.take(order), over, settings)
-    new = np.empty_like(over)
-    new[order] = balance.placed(over, counts, cap=caps.daily, horizon_days=settings.horizon_days, judge=judge, taken=taken)
-    return np.split(new, np.cumsum([len(at) for at in left])[:-1])
+def allowances(counts: Array, *, caps: Caps, settings: SchedulerSettings) -> Array:
+    """How many rows of each priority stay on the days that are above the cap."""
+    return balance.allowances(counts, cap=caps.daily, threshold=settings.overage_threshold)
 
 
-def campaign_days(chunk: Chunk, rows: Array, left: Array) -> Array:
-    """The days on which a contact whose campaign is left over has one already."""
-    concerned = rows["place"][left][rows["instance"][left] >= 0]
+def left_over(chunk: Chunk, rows: Array, allowed: Array, earlier: Array) -> LeftOver:
+    """The rows that must leave their day. `earlier` is the TALLY of all contacts before this chunk."""
+    at = balance.left_over(rows, allowed, earlier)
+    concerned = rows["place"][at][is_campaign(rows["kind"][at])]
     some = rows[np.isin(rows["place"], concerned) & (rows["status"] == Status.PRE_SCHEDULED)]
     gone = balance.gone_out(chunk.history)
-    return taken_days(some, gone[np.isin(gone["place"], concerned)], chunk.contacts.id)
+    taken = taken_days(some, gone[np.isin(gone["place"], concerned)], chunk.contacts.id)
+    return LeftOver(at=at, rows=rows[at], contacts=chunk.contacts.take(rows["place"][at]), taken=taken)
+
+
+def placed(left: Sequence[LeftOver], counts: Array, *, caps: Caps, settings: SchedulerSettings) -> list[Array]:
+    """The left-over rows of each chunk, on their new days. `counts` is the TALLY of all chunks before."""
+    rows = np.concatenate([each.rows for each in left])
+    order = balance.best_first(rows)
+    contacts = joined(each.contacts for each in left).take(order)
+    rows[order] = balance.placed(
+        rows[order],
+        counts,
+        cap=caps.daily,
+        horizon_days=settings.horizon_days,
+        judge=judge_of(contacts, rows["respects"][order], settings),
+        taken=CampaignDays([each.taken for each in left]),
+    )
+    return np.split(rows, np.cumsum([len(each.at) for each in left])[:-1])
 
 
 def joined(several: Iterable[Contacts]) -> Contacts:
     every = list(several)
-    return Contacts(*(np.concatenate([getattr(one, name) for one in every]) for name in ("id", "state", "birthday", "effective_date")))
+    return Contacts(*(np.concatenate([getattr(one, column.name) for one in every]) for column in fields(Contacts)))
+
+
+def put_back(rows: Array, left: LeftOver, found: Array) -> Array:
+    rows = rows.copy()
+    rows[left.at] = found
+    return in_order(rows)
 
 
 def limited(chunk: Chunk, rows: Array, *, day: Any, settings: SchedulerSettings) -> Array:

@@ -59,10 +59,6 @@ def merged(tallies: list[Array]) -> Array:
     return result
 
 
-def of_effective_dates(rows: Array) -> Array:
-    return rows[rows["kind"] == EFFECTIVE_DATE]
-
-
 def days_above(counts: Array, limit: float) -> Array:
     """The days of a TALLY that carry more than `limit`."""
     days, at = np.unique(counts["day"], return_index=True)
@@ -73,10 +69,11 @@ def days_above(counts: Array, limit: float) -> Array:
 def smoothed(rows: Array, crowded: Array, *, day: Any, window_days: int, names: tuple[str, ...], judge: Judge) -> Array:
     """The rows with the effective-date mails of crowded days spread over `window_days` around their day.
 
-    A mail stays where the new day would be over, past its event or excluded.
+    A mail stays where the new day would be over, past its event or excluded, and where an earlier run has put it.
     """
     rows = rows.copy()
-    at = np.flatnonzero((rows["kind"] == EFFECTIVE_DATE) & (rows["status"] == Status.PRE_SCHEDULED) & np.isin(rows["send_on"], crowded))
+    planned = (rows["kind"] == EFFECTIVE_DATE) & (rows["status"] == Status.PRE_SCHEDULED) & np.isnat(rows["moved_from"])
+    at = np.flatnonzero(planned & np.isin(rows["send_on"], crowded))
     some = rows[at]
     offset = remainders(some["contact"], some["kind"], some["event_on"], names=names, divisor=window_days) - window_days // 2
     new = some["send_on"] + offset.astype("m8[D]")
@@ -139,15 +136,18 @@ def placed(rows: Array, counts: Array, *, cap: int, horizon_days: int, judge: Ju
     stays and is marked `over_cap`.
     """
     rows = rows.copy()
-    own, days = rows["send_on"].copy(), totals(counts)
-    load = dict(zip(*(column.tolist() for column in days), strict=True))
-    for day in np.unique(own):
-        waiting = np.flatnonzero(own == day)
-        for new in (day + np.arange(1, horizon_days)).tolist() if len(waiting) else ():
-            chosen = first_fitting(rows, waiting, np.datetime64(new, "D"), room=cap - load.get(new, 0), judge=judge, taken=taken)
+    load = dict(zip(*(column.tolist() for column in totals(counts)), strict=True))
+    days, firsts = np.unique(rows["send_on"], return_index=True)
+    for day, waiting in zip(days, np.split(np.arange(len(rows)), firsts)[1:], strict=True):
+        for new in (day + np.arange(1, horizon_days)).tolist():
+            if (room := cap - load.get(new, 0)) <= 0:
+                continue
+            chosen = first_fitting(rows, waiting, np.datetime64(new, "D"), room=room, judge=judge, taken=taken)
             moved(rows, chosen, np.datetime64(new, "D"))
             load[new] = load.get(new, 0) + len(chosen)
             waiting = waiting[~np.isin(waiting, chosen, assume_unique=True)]
+            if not len(waiting):
+                break
         rows["over_cap"][waiting] = True
     return rows
 
@@ -159,11 +159,11 @@ def totals(counts: Array) -> tuple[Array, Array]:
 
 
 def first_fitting(rows: Array, waiting: Array, new: Any, *, room: int, judge: Judge, taken: CampaignDays) -> Array:
-    """The first rows among the waiting that may be sent on the new day, as many as there is room."""
+    """The first rows among the waiting that may be sent on the new day, as many as there is room, which is some."""
     waiting = waiting[~(rows["latest_on"][waiting] < new)]
     chosen = [np.zeros(0, "i8")]
-    step = max(EYED_AT_ONCE * room, 1)
-    for start in range(0, len(waiting) if room > 0 else 0, step):
+    step = EYED_AT_ONCE * room
+    for start in range(0, len(waiting), step):
         some = waiting[start : start + step]
         some = some[judge(some, np.full(len(some), new))]
         some = some[taken.free(rows[some], new)][:room]

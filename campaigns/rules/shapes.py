@@ -117,6 +117,8 @@ def filled(dtype: np.dtype[Any], length: int, **columns: Any) -> Array:
 
 def first_match(wanted: tuple[Array, ...], known: tuple[Array, ...]) -> Array:
     """For each wanted key the position of the first equal known key, -1 where there is none. A key has one array per part."""
+    if not len(known[0]):
+        return np.full(len(wanted[0]), -1)
     both = [np.concatenate(parts).astype("i8") for parts in zip(known, wanted, strict=True)]
     order = np.lexsort(both[::-1])
     changes = np.zeros(len(order), bool)
