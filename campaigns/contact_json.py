@@ -6,6 +6,7 @@ A birth or effective date that is no date is treated as missing, and flagged.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -121,7 +122,15 @@ def date_or_flag(value: Any, name: str, flags: list[str]) -> Any:
 def day(value: Any, where: str) -> Any:
     if not isinstance(value, str):
         raise ContactRefused(f"{where} must be a date such as 2026-01-31; got {shown(value)}.")
-    return np.datetime64(calendar_date(value, field=where), "D")
+    try:
+        return known_day(value)
+    except TextRefused:
+        return calendar_date(value, field=where)  # the same refusal, told about this place
+
+
+@lru_cache(maxsize=65_536)  # the same days come again and again
+def known_day(text: str) -> Any:
+    return np.datetime64(calendar_date(text, field="The date"), "D")
 
 
 def day_or_none(value: Any, where: str) -> Any:

@@ -70,41 +70,47 @@ def told_of(asked: Asked, answers: dict[int, dict[str, Any]]) -> dict[str, Any]:
 
 def rows_told(rows: Array, *, settings: SchedulerSettings, instances: Sequence[Any]) -> Iterable[tuple[int, dict[str, Any]]]:
     names = settings.email_types.names
-    for row in rows:
+    days = [days_told(rows[name]) for name in ("send_on", "event_on", "moved_from")]
+    for row, date, event_date, moved_from in zip(rows, *days, strict=True):
         yield (
             int(row["place"]),
             {
                 "email_type": names[row["kind"]],
-                "date": day_told(row["send_on"]),
-                "event_date": day_told(row["event_on"]),
+                "date": date,
+                "event_date": event_date,
                 "status": STATUS_WORDS[row["status"]],
                 "skip_reason": REASON_WORDS[row["reason"]],
                 "priority": int(row["priority"]),
                 "campaign_instance": instances[row["instance"]] if row["instance"] >= 0 else None,
-                "moved_from": day_told(row["moved_from"]),
+                "moved_from": moved_from,
                 "catch_up": bool(row["catch_up"]),
-                "skipped_emails": [name for code, name in enumerate(names) if int(row["swallowed"]) >> code & 1],
+                "skipped_emails": named(int(row["swallowed"]), names),
                 "over_cap": bool(row["over_cap"]),
             },
         )
+
+
+def named(types: int, names: Sequence[str]) -> list[str]:
+    """The e-mail types whose bits are set."""
+    return [name for code, name in enumerate(names) if types >> code & 1] if types else []
 
 
 def windows_told(chunk: Chunk, *, day: Any, settings: SchedulerSettings) -> Iterable[tuple[int, dict[str, Any]]]:
     """The windows of last, this and next year, of contacts that have some."""
     for year in day.astype(YEAR) + np.arange(-1, 2):
         found = windows(chunk.contacts, year, rules=settings.rules, lead_days=settings.pre_window_exclusion_days)
-        for place in np.flatnonzero(~np.isnat(found[0])):
-            start, statutory, end = (day_told(column[place]) for column in found)
+        places = np.flatnonzero(~np.isnat(found[0]))
+        for place, start, statutory, end in zip(places.tolist(), *(days_told(column[places]) for column in found), strict=True):
             kind = WINDOW_WORDS[settings.rules.of(STATES[chunk.contacts.state[place]]).anchor]
-            yield int(place), {"kind": kind, "anchor_year": int(str(year)), "start": start, "statutory_start": statutory, "end": end}
+            yield place, {"kind": kind, "anchor_year": int(str(year)), "start": start, "statutory_start": statutory, "end": end}
 
 
 def checks_told(chunk: Chunk, asked: Sequence[Asked], *, settings: SchedulerSettings) -> Iterable[tuple[int, str, dict[str, Any]]]:
     pairs = [(place, day) for place, one in enumerate(asked) for day in one.check_dates]
     places, days = np.array([place for place, _ in pairs], "i8"), np.array([day for _, day in pairs], "M8[D]")
     reasons, ends = scheduler.verdicts(chunk.contacts.take(places), days, settings=settings)
-    for place, day, reason, end in zip(places, days, reasons, ends, strict=True):
-        yield int(place), str(day), {"excluded": bool(reason != Reason.NONE), "reason": REASON_WORDS[reason], "window_end": day_told(end)}
+    for place, day, reason, end in zip(places.tolist(), days_told(days), reasons, days_told(ends), strict=True):
+        yield place, str(day), {"excluded": bool(reason != Reason.NONE), "reason": REASON_WORDS[reason], "window_end": end}
 
 
 def unknown(chunk: Chunk, *, day: Any, settings: SchedulerSettings) -> Array:
@@ -113,5 +119,5 @@ def unknown(chunk: Chunk, *, day: Any, settings: SchedulerSettings) -> Array:
     return missing & ~year_round(chunk.contacts, day, rules=settings.rules)
 
 
-def day_told(day: Any) -> str | None:
-    return None if np.isnat(day) else str(day)
+def days_told(days: Array) -> list[str | None]:
+    return [None if text == "NaT" else text for text in np.datetime_as_string(days).tolist()]

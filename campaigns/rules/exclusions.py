@@ -18,11 +18,12 @@ NEIGHBOURS = (-1, 0, 1)  # a window may have opened last year or close next year
 def excluded_until(contacts: Contacts, day: Any, *, rules: StateRules, lead_days: int) -> Array:
     """The last day of the window that covers `day`; NaT where the day is free. Shape: (contacts,)."""
     last = np.full(len(contacts), NO_DAY)
-    at = with_window(contacts, rules)
-    some, days = contacts.take(at), np.broadcast_to(day, last.shape)[at]
+    at, anchor, before, after = with_window(contacts, rules)
+    days = np.broadcast_to(day, last.shape)[at]
     for year in NEIGHBOURS:
-        start, _, end = windows(some, days.astype(YEAR) + year, rules=rules, lead_days=lead_days)
-        covered = (start <= days) & (days <= end)
+        anniversary = in_year(anchor, days.astype(YEAR) + year)
+        end = anniversary + after
+        covered = (anniversary - before - np.timedelta64(lead_days, "D") <= days) & (days <= end)
         last[at[covered]] = end[covered]
     return last
 
@@ -30,23 +31,20 @@ def excluded_until(contacts: Contacts, day: Any, *, rules: StateRules, lead_days
 def ended_before(contacts: Contacts, day: Any, *, rules: StateRules) -> Array:
     """The last day of the newest window that was over before `day`; NaT where there is none."""
     last = np.full(len(contacts), NO_DAY)
-    at = with_window(contacts, rules)
-    some, days = contacts.take(at), np.broadcast_to(day, last.shape)[at]
+    at, anchor, _, after = with_window(contacts, rules)
+    days = np.broadcast_to(day, last.shape)[at]
     for year in NEIGHBOURS:
-        _, _, end = windows(some, days.astype(YEAR) + year, rules=rules, lead_days=0)
+        end = in_year(anchor, days.astype(YEAR) + year) + after
         over = end < days
         last[at[over]] = end[over]
     return last
 
 
-def with_window(contacts: Contacts, rules: StateRules) -> Array:
-    """The places of those whose state has a window; only they cost time."""
-    return np.flatnonzero(has_window(rules)[contacts.state])
-
-
-def has_window(rules: StateRules) -> Array:
-    """Per state: whether some days of the year are excluded, and not all. Shape: (states,)."""
-    return (rules.anchor != Anchor.NONE) & (rules.anchor != Anchor.ALWAYS)
+def with_window(contacts: Contacts, rules: StateRules) -> tuple[Array, Array, Array, Array]:
+    """The places of those whose state has a window, the date it is counted from, and the days before and after it. Only they cost time."""
+    at = np.flatnonzero(rules.has_window[contacts.state])
+    some = contacts.take(at)
+    return at, anchor_dates(some, rules), rules.before[some.state], rules.after[some.state]
 
 
 def windows(contacts: Contacts, year: Any, *, rules: StateRules, lead_days: int) -> tuple[Array, Array, Array]:
@@ -76,7 +74,7 @@ def year_round(contacts: Contacts, day: Any, *, rules: StateRules) -> Array:
 
 def anchor_missing(contacts: Contacts, *, rules: StateRules) -> Array:
     """Whether the state has a window but the contact lacks the date it is counted from: whether a day is excluded is then unknown."""
-    return has_window(rules)[contacts.state] & np.isnat(anchor_dates(contacts, rules))
+    return rules.has_window[contacts.state] & np.isnat(anchor_dates(contacts, rules))
 
 
 def judged(contacts: Contacts, day: Any, *, rules: StateRules, lead_days: int, block_unknown: bool) -> tuple[Array, Array]:

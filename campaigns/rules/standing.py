@@ -13,8 +13,10 @@ from campaigns.rules.anniversaries import last_aep
 from campaigns.rules.calendar_days import in_year, next_yearly
 from campaigns.rules.email_types import AEP, BIRTHDAY, EFFECTIVE_DATE, POST_WINDOW, EmailTypes, is_campaign
 from campaigns.rules.exclusions import ended_before
-from campaigns.rules.shapes import GOES_OUT, NO_DAY, ROW, YEAR, Array, Contacts, Status, filled, first_match
+from campaigns.rules.shapes import DAY, GOES_OUT, NO_DAY, ROW, YEAR, Array, Contacts, Status, filled, first_match
 from campaigns.rules.states import StateRules
+
+YEARLY = (BIRTHDAY, EFFECTIVE_DATE, AEP)
 
 
 def with_events(history: Array, contacts: Contacts, targets: Array, *, types: EmailTypes, rules: StateRules, aep_days: Any) -> Array:
@@ -104,5 +106,7 @@ def still_true(history: Array, rows: Array, contacts: Contacts) -> Array:
 
 
 def keys(records: Array) -> tuple[Array, ...]:
-    """What says that two ROWs, or HISTORYs, are about the same event."""
-    return records["place"], records["kind"], records["event_on"], records["instance"]
+    """What says that two ROWs, or HISTORYs, are about the same event; of a yearly one the year, as its date may have been corrected."""
+    of_year = records["event_on"].astype(YEAR).astype(DAY)
+    event = np.where(np.isin(records["kind"], YEARLY), of_year, records["event_on"])
+    return records["place"], records["kind"], event, records["instance"]

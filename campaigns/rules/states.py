@@ -71,6 +71,11 @@ class StateRules:
         return np.array([self.of(state).anchor for state in STATES], "i1")
 
     @cached_property
+    def has_window(self) -> Array:
+        """Whether some days of the year are excluded, and not all."""
+        return (self.anchor != Anchor.NONE) & (self.anchor != Anchor.ALWAYS)
+
+    @cached_property
     def before(self) -> Array:
         return np.array([self.of(state).before for state in STATES], "m8[D]")
 

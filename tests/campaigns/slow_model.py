@@ -1,4 +1,4 @@
-"""The exclusion rules once more: slow, in plain Python, one contact and one day at a time, typed from the requirement and not from the code."""
+"""The exclusion rules once more: slow, one contact and one day at a time, typed from the requirement and not from the code."""
 
 from calendar import isleap
 from dataclasses import dataclass

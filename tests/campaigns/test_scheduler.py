@@ -1,4 +1,4 @@
-"""What holds of every run: no mail on an excluded day or past its event, the same result however contacts are cut, and when it runs twice."""
+"""What holds of every run: no mail on an excluded day or past its event, and the same result however contacts are cut."""
 
 from collections import Counter
 
@@ -76,7 +76,7 @@ def test_a_mail_after_a_window_is_never_early(rows):
 def test_no_day_is_above_the_cap_but_for_rows_that_say_so(rows):
     some = planned(rows)
     cap = scheduler.caps_of(600, TIGHT).daily
-    carried = Counter((one["send_on"] for one in some if not one["over_cap"]))
+    carried = Counter(one["send_on"] for one in some if not one["over_cap"])
 
     assert max(carried.values()) <= cap
     assert some["over_cap"].sum() < len(some) / 10
