@@ -10,8 +10,8 @@ Chunks hold contacts by ascending id. Only TALLYs of days and the rows that foun
 the result is the same however the contacts are cut.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from campaigns.rules.email_types import EFFECTIVE_DATE, is_campaign
 from campaigns.rules.exclusions import judged
 from campaigns.rules.follow_ups import follow_up_rows
 from campaigns.rules.post_window import Given, post_window_rows
-from campaigns.rules.shapes import EVENT, HISTORY, TARGET, Array, Contacts, Reason, Status, filled
+from campaigns.rules.shapes import DAY, EVENT, HISTORY, LEFT, ROW, TARGET, Array, Contacts, Reason, Status, filled
 from campaigns.rules.standing import settled, unsettled, with_events, with_standing
 from campaigns.rules.targets import campaign_rows
 from campaigns.settings import SchedulerSettings
@@ -191,11 +191,10 @@ def tally(chunk: Chunk, rows: Array) -> Array:
 
 @dataclass(frozen=True)
 class LeftOver:
-    """What a chunk's days do not keep. Element i of each array but `taken` belongs to row i."""
+    """What a chunk's days do not keep. Element i of `at` and `rows` belong together."""
 
-    at: Array  # its position among the chunk's rows
-    rows: Array  # ROW
-    contacts: Contacts
+    at: Array  # positions among the chunk's rows
+    rows: Array  # LEFT
     taken: Array  # TAKEN: the days on which these contacts have a campaign
 
 
@@ -224,33 +223,39 @@ def left_over(chunk: Chunk, rows: Array, allowed: Array, earlier: Array) -> Left
     some = rows[np.isin(rows["place"], concerned) & (rows["status"] == Status.PRE_SCHEDULED)]
     gone = balance.gone_out(chunk.history)
     taken = taken_days(some, gone[np.isin(gone["place"], concerned)], chunk.contacts.id)
-    return LeftOver(at=at, rows=rows[at], contacts=chunk.contacts.take(rows["place"][at]), taken=taken)
+    return LeftOver(at=at, rows=with_contacts(rows[at], chunk.contacts), taken=taken)
+
+
+def with_contacts(rows: Array, contacts: Contacts) -> Array:
+    """The rows as LEFT."""
+    who = contacts.take(rows["place"])
+    own = {name: rows[name] for name in LEFT.names or () if name in ROW.names}
+    return filled(LEFT, len(rows), **own, state=who.state, birthday=who.birthday, effective_date=who.effective_date)
 
 
 def placed(left: Sequence[LeftOver], counts: Array, *, caps: Caps, settings: SchedulerSettings) -> list[Array]:
-    """The left-over rows of each chunk, on their new days. `counts` is the TALLY of all chunks before."""
+    """The new day of each left-over row of each chunk; NaT where none has room. `counts` is the TALLY of all chunks before."""
     rows = np.concatenate([each.rows for each in left])
     order = balance.best_first(rows)
-    contacts = joined(each.contacts for each in left).take(order)
-    rows[order] = balance.placed(
-        rows[order],
+    rows = rows[order]
+    contacts = Contacts(rows["contact"], rows["state"], rows["birthday"], rows["effective_date"])
+    found = np.empty(len(rows), DAY)
+    found[order] = balance.placed(
+        rows,
         counts,
         cap=caps.daily,
         horizon_days=settings.horizon_days,
-        judge=judge_of(contacts, rows["respects"][order], settings),
+        judge=judge_of(contacts, rows["respects"], settings),
         taken=CampaignDays([each.taken for each in left]),
     )
-    return np.split(rows, np.cumsum([len(each.at) for each in left])[:-1])
-
-
-def joined(several: Iterable[Contacts]) -> Contacts:
-    every = list(several)
-    return Contacts(*(np.concatenate([getattr(one, column.name) for one in every]) for column in fields(Contacts)))
+    return np.split(found, np.cumsum([len(each.at) for each in left])[:-1])
 
 
 def put_back(rows: Array, left: LeftOver, found: Array) -> Array:
-    rows = rows.copy()
-    rows[left.at] = found
+    """The rows of a chunk, its left-over ones on their new days; those without one marked `over_cap`."""
+    without = np.isnat(found)
+    rows = balance.moved(rows.copy(), left.at[~without], found[~without])
+    rows["over_cap"][left.at[without]] = True
     return in_order(rows)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from campaigns.rules.campaign_days import CampaignDays
 from campaigns.rules.email_types import EFFECTIVE_DATE
 from campaigns.rules.jitter import remainders
-from campaigns.rules.shapes import DAY, GOES_OUT, Array, Status
+from campaigns.rules.shapes import DAY, GOES_OUT, NO_DAY, Array, Status
 
 FIXED = np.iinfo("i2").min  # the priority under which mails are counted that cannot be moved: they come before all others
 TALLY = np.dtype([("day", DAY), ("priority", "i2"), ("count", "i8")])
@@ -61,9 +61,8 @@ def merged(tallies: list[Array]) -> Array:
 
 def days_above(counts: Array, limit: float) -> Array:
     """The days of a TALLY that carry more than `limit`."""
-    days, at = np.unique(counts["day"], return_index=True)
-    sums = np.add.reduceat(counts["count"], at) if len(at) else np.zeros(0, "i8")
-    return days[sums > limit]
+    days, mails = totals(counts)
+    return days[mails > limit]
 
 
 def smoothed(rows: Array, crowded: Array, *, day: Any, window_days: int, names: tuple[str, ...], judge: Judge) -> Array:
@@ -113,7 +112,7 @@ def left_over(rows: Array, allowed: Array, earlier: Array) -> Array:
 
 def best_first(rows: Array) -> Array:
     """The order of the rows by day, and within a day by priority, contact and type."""
-    return np.lexsort((rows["event_on"], rows["instance"], rows["kind"], rows["contact"], rows["priority"], rows["send_on"]))
+    return np.lexsort((rows["instance"], rows["kind"], rows["contact"], rows["priority"], rows["send_on"]))
 
 
 def numbered(day: Array, priority: Array) -> Array:
@@ -129,27 +128,25 @@ def looked_up(counts: Array, key: Array) -> Array:
     return np.where(found, np.append(counts["count"], 0)[at], 0)
 
 
-def placed(rows: Array, counts: Array, *, cap: int, horizon_days: int, judge: Judge, taken: CampaignDays) -> Array:
-    """The left-over rows of all chunks, sorted best first, each moved to the next later day that has room and may take it.
+def placed(left: Array, counts: Array, *, cap: int, horizon_days: int, judge: Judge, taken: CampaignDays) -> Array:
+    """The day of each row in LEFT, which is sorted best first: the next later one that has room and may take it, else NaT.
 
-    `counts` has every mail on its present day. Rows look at `horizon_days` days, their own the first of them. One that finds no room
-    stays and is marked `over_cap`.
+    `counts` has every mail on its present day. Rows look at `horizon_days` days, their own the first of them.
     """
-    rows = rows.copy()
+    found = np.full(len(left), NO_DAY)
     load = dict(zip(*(column.tolist() for column in totals(counts)), strict=True))
-    days, firsts = np.unique(rows["send_on"], return_index=True)
-    for day, waiting in zip(days, np.split(np.arange(len(rows)), firsts)[1:], strict=True):
+    days, firsts = np.unique(left["send_on"], return_index=True)
+    for day, waiting in zip(days, np.split(np.arange(len(left)), firsts)[1:], strict=True):
         for new in (day + np.arange(1, horizon_days)).tolist():
             if (room := cap - load.get(new, 0)) <= 0:
                 continue
-            chosen = first_fitting(rows, waiting, np.datetime64(new, "D"), room=room, judge=judge, taken=taken)
-            moved(rows, chosen, np.datetime64(new, "D"))
+            chosen = first_fitting(left, waiting, np.datetime64(new, "D"), room=room, judge=judge, taken=taken)
+            found[chosen] = new
             load[new] = load.get(new, 0) + len(chosen)
             waiting = waiting[~np.isin(waiting, chosen, assume_unique=True)]
             if not len(waiting):
                 break
-        rows["over_cap"][waiting] = True
-    return rows
+    return found
 
 
 def totals(counts: Array) -> tuple[Array, Array]:
@@ -158,16 +155,16 @@ def totals(counts: Array) -> tuple[Array, Array]:
     return days, np.add.reduceat(counts["count"], at) if len(at) else np.zeros(0, "i8")
 
 
-def first_fitting(rows: Array, waiting: Array, new: Any, *, room: int, judge: Judge, taken: CampaignDays) -> Array:
+def first_fitting(left: Array, waiting: Array, new: Any, *, room: int, judge: Judge, taken: CampaignDays) -> Array:
     """The first rows among the waiting that may be sent on the new day, as many as there is room, which is some."""
-    waiting = waiting[~(rows["latest_on"][waiting] < new)]
+    waiting = waiting[~(left["latest_on"][waiting] < new)]
     chosen = [np.zeros(0, "i8")]
     step = EYED_AT_ONCE * room
     for start in range(0, len(waiting), step):
         some = waiting[start : start + step]
         some = some[judge(some, np.full(len(some), new))]
-        some = some[taken.free(rows[some], new)][:room]
-        taken.enter(rows[some], new)
+        some = some[taken.free(left[some], new)][:room]
+        taken.enter(left[some], new)
         chosen.append(some)
         room -= len(some)
         if not room:

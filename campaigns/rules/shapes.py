@@ -78,6 +78,21 @@ HISTORY = np.dtype(
     ]
 )
 
+LEFT = np.dtype(
+    [
+        ("contact", "i8"),
+        ("state", "i1"),
+        ("birthday", DAY),
+        ("effective_date", DAY),
+        ("kind", "i2"),
+        ("instance", "i8"),
+        ("priority", "i2"),
+        ("send_on", DAY),
+        ("latest_on", DAY),
+        ("respects", "?"),
+    ]
+)  # a row that its day does not keep, with its contact: all that is needed to find it another day
+
 EVENT = np.dtype([("place", "i4"), ("answered", "?"), ("conditions", "?"), ("happened_on", DAY)])  # not answered: clicked
 
 

@@ -17,6 +17,7 @@ from tests.campaigns.crowd import after, crowd, cut, handed_over, night, part
 TIGHT = settings(daily_send_percentage_cap=0.02, ed_daily_soft_limit=2, max_emails_per_period=3)
 WIDE = settings(daily_send_percentage_cap=1.0, ed_daily_soft_limit=1_000_000)
 TODAY = day("2025-08-20")
+CONTACTS, NIGHTS = 100, 60
 ALL_BUT_PLACE = [name for name in ROW.names if name != "place"]
 
 
@@ -133,26 +134,24 @@ def test_a_second_run_on_the_same_day_changes_nothing(chunk, rows):
 
 @pytest.mark.parametrize("first", ["2025-02-20", "2025-09-10"])
 def test_nights_in_a_row_mail_every_event_once(first):
-    chunk = crowd(150, seed=3, around=first, settings=TIGHT, targets=100)
-    sent, rows = np.concatenate([after(chunk, rows=np.zeros(0, ROW)).history]), np.zeros(0, ROW)
-    ever: Counter = Counter()
-    owed: dict = {}
-    for today in day(first) + np.arange(60):
+    chunk = crowd(CONTACTS, seed=3, around=first, settings=TIGHT, targets=100)
+    sent, rows = chunk.history, np.zeros(0, ROW)
+    mailed: Counter = Counter()
+    owed: set = set()
+    for number, today in enumerate(day(first) + np.arange(NIGHTS)):
         rows = night(after(chunk, rows[rows["send_on"] >= today], sent=sent), day=today, settings=TIGHT)
-        again = night(after(chunk, rows, sent=sent), day=today, settings=TIGHT)
-        assert told(again) == told(rows), today
-        keys = events(rows)
-        forgotten = {key for key, row in owed.items() if row == Status.PRE_SCHEDULED} - set(keys) - set(ever)
-        assert forgotten == set(), today
-        owed = dict(zip(keys, rows["status"].tolist(), strict=True))
+        if number % 5 == 0:
+            assert told(night(after(chunk, rows, sent=sent), day=today, settings=TIGHT)) == told(rows), today
+        assert owed - set(events(rows)) - set(mailed) == set(), f"forgotten by {today}"
+        owed = set(events(planned(rows)))
         gone = handed_over(rows, day=today)
-        ever.update(events(gone))
+        mailed.update(events(gone))
         sent = np.concatenate([sent, gone])
 
-    assert len(ever) > 70
-    assert set(ever.values()) == {1}
-    assert {key[1] for key in ever} >= {BIRTHDAY, EFFECTIVE_DATE, POST_WINDOW}
-    for place in range(150):
+    assert len(mailed) > 50
+    assert set(mailed.values()) == {1}
+    assert {key[1] for key in mailed} >= {BIRTHDAY, EFFECTIVE_DATE, POST_WINDOW}
+    for place in range(CONTACTS):
         own = np.sort(sent[sent["place"] == place]["send_on"])
         assert all(((own >= last - 30) & (own <= last)).sum() <= 3 for last in own)
 

@@ -103,7 +103,7 @@ def everything(sizes: list[int], settings: SchedulerSettings) -> tuple[float, st
     ends = np.zeros(2, "i8")
     for chunk, over, new in zip(chunks(sizes), left, found, strict=True):
         ends += watch.run(lambda chunk=chunk, over=over, new=new: finished(chunk, scheduler.put_back(spread(chunk), over, new), settings))
-    stay = sum(int(new["over_cap"].sum()) for new in found)
+    stay = sum(int(np.isnat(new).sum()) for new in found)
     return (
         watch.seconds,
         f"{ends[0]:,} planned, {ends[1]:,} skipped, {sum(map(len, found)) - stay:,} moved off full days, {stay:,} over the cap",
