@@ -33,7 +33,7 @@ def main() -> int:
     sizes = [min(told.chunk, told.contacts - start) for start in range(0, told.contacts, told.chunk)]
     print_measured("the exclusion rule alone", told.contacts, before, lambda: only_exclusion(sizes, settings))
     print_measured("rules of each contact, before balancing", told.contacts, before, lambda: only_plans(sizes, settings))
-    print_measured("all rules, three passes over the chunks", told.contacts, before, lambda: everything(sizes, settings))
+    print_measured("all rules, four passes over the chunks", told.contacts, before, lambda: everything(sizes, settings))
     return 0
 
 
