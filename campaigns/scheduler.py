@@ -229,7 +229,7 @@ def left_over(chunk: Chunk, rows: Array, allowed: Array, earlier: Array) -> Left
 def with_contacts(rows: Array, contacts: Contacts) -> Array:
     """The rows as LEFT."""
     who = contacts.take(rows["place"])
-    own = {name: rows[name] for name in LEFT.names or () if name in ROW.names}
+    own = {name: rows[name] for name in LEFT.names or () if name in (ROW.names or ())}
     return filled(LEFT, len(rows), **own, state=who.state, birthday=who.birthday, effective_date=who.effective_date)
 
 
