@@ -1,1 +1,1 @@
-"""Middle floor: who should hear what, and when. An empty storey until the campaigns move in."""
+"""Middle floor: who should hear what, and when."""

@@ -1,6 +1,7 @@
 """The shape of the house: who may import whom, how large a piece may be, and words that are no names."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -32,6 +33,9 @@ LAYERS = [
     {"prepared", "lifecycles", "retry", "gateways", "spool", "fingerprints", "note_texts", "log_lines"},
     {"faults", "mime", "text_input"},
 ]
+
+# Likewise inside campaigns.
+CAMPAIGN_LAYERS = [{"__init__", "what_if"}, {"contact_json"}, {"scheduler"}, {"settings"}, {"ranges"}, {"zip_codes"}, {"rules"}]
 PURE = {"retry", "fingerprints", "note_texts", "log_lines", "text_input", "mime", "faults", "spool", "html_bodies"}  # no Django ORM
 
 
@@ -119,6 +123,40 @@ def test_rules_know_nothing_of_the_database():
     assert wrong == []
 
 
+def test_the_rules_of_campaigns_know_numbers_and_nothing_else():
+    allowed = ("numpy", "campaigns.rules")
+    wrong = [
+        f"{where(path)}:{line} imports {name}"
+        for path in sources("campaigns/rules")
+        for name, line in imports(path)
+        if name.split(".")[0] not in sys.stdlib_module_names and not name.startswith(allowed)
+    ]
+
+    assert wrong == []
+
+
+def test_the_rules_and_the_scheduler_know_no_clock():
+    wrong = [
+        f"{where(path)}:{line} imports {name}"
+        for path in [*sources("campaigns/rules"), ROOT / "campaigns" / "scheduler.py"]
+        for name, line in imports(path)
+        if name.split(".")[0] in ("datetime", "time", "random", "zoneinfo")
+    ]
+
+    assert wrong == []
+
+
+def test_imports_point_down_inside_campaigns():
+    rank = {module: row for row, modules in enumerate(CAMPAIGN_LAYERS) for module in modules}
+    wrong = []
+    for path in sources("campaigns"):
+        module = path.relative_to(ROOT / "campaigns").parts[0].removesuffix(".py")
+        targets = {(name.split(".")[1], line) for name, line in imports(path) if name.startswith("campaigns.")}
+        wrong += [f"{where(path)}:{line} imports {target}" for target, line in targets if target != module and rank[target] <= rank[module]]
+
+    assert wrong == []
+
+
 def test_the_outside_world_is_one_file_per_system():
     clients = {
         "smtplib": {"messaging/gateways/mail.py", "messaging/gateways/smtp_dialogue.py"},
@@ -158,6 +196,7 @@ def test_settings_are_read_at_the_door_only():
     wrong = [
         f"{where(path)}:{node.lineno} reads settings.{node.attr}"
         for path in sources("messaging", "campaigns")
+        if "django.conf.settings" in {name for name, _ in imports(path)}
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "settings" and node.attr not in allowed
     ]

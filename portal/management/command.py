@@ -31,7 +31,7 @@ SHOWN = 20  # lines of a long list that are told
 class Report:
     """What a command did: `facts` for --json, `text` for people."""
 
-    facts: dict[str, Any]
+    facts: dict[str, Any] | list[Any]
     text: str
     exit_code: int = DONE
 

@@ -1,0 +1,111 @@
+"""What a setting may be. A check answers with what the value must be, told after the setting's name; with "" when it is that."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from campaigns.rules.email_types import MOST_CAMPAIGN_TYPES, CampaignType
+from campaigns.rules.states import STATES, Anchor, Window
+
+MOST_DAYS = 365
+
+Check = Callable[[Any], str]
+
+
+def whole(least: int, most: int) -> Check:
+    def check(value: Any) -> str:
+        fine = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        return "" if fine else f"must be a whole number from {least} to {most}"
+
+    return check
+
+
+def number(above: float, most: float, *, meaning: str) -> Check:
+    def check(value: Any) -> str:
+        fine = isinstance(value, int | float) and not isinstance(value, bool) and above < value <= most
+        return "" if fine else f"is {meaning}, above {above:g} and at most {most:g}"
+
+    return check
+
+
+def yes_or_no(value: Any) -> str:
+    return "" if isinstance(value, bool) else "must be true or false"
+
+
+def written_as(pattern: str, words: str) -> Check:
+    return lambda value: "" if isinstance(value, str) and re.fullmatch(pattern, value) else f"must be {words}"
+
+
+def month_and_day(value: Any) -> str:
+    real = isinstance(value, str) and re.fullmatch(r"\d\d-\d\d", value, re.ASCII) and is_date(f"2023-{value}")
+    return "" if real else "must be a month and a day that every year has, written 09-15"
+
+
+def aep_dates(value: Any) -> str:
+    fine = isinstance(value, Mapping) and all(is_date(day) and str(year) == day[:4] for year, day in value.items())
+    return "" if fine else 'must name a day of the year for each year listed, such as {"2027": "2027-09-15"}'
+
+
+def is_date(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def time_zone(value: Any) -> str:
+    try:
+        return "" if isinstance(value, str) and value and ZoneInfo(value) else "must be a time zone such as America/Chicago"
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "must be a time zone such as America/Chicago"
+
+
+def adjustments(value: Any) -> str:
+    fine = isinstance(value, Mapping) and all(isinstance(key, str) and not whole(-100, 100)(step) for key, step in value.items())
+    return "" if fine else "must give each e-mail type a whole number from -100 to 100"
+
+
+def state_rules(value: Any) -> str:
+    if not isinstance(value, Mapping) or not all(state in STATES and isinstance(rule, Window) for state, rule in value.items()):
+        return f"must give rules to some of {', '.join(STATES)}"
+    wrong = [f"{state}: {why}" for state, rule in value.items() if (why := wrong_window(rule))]
+    return f"has a rule that cannot be: {'; '.join(wrong)}" if wrong else ""
+
+
+def wrong_window(rule: Window) -> str:
+    age = rule.year_round_from_age
+    problems = {
+        "before and after are whole numbers of days from 0": whole(0, MOST_DAYS)(rule.before) or whole(0, MOST_DAYS)(rule.after),
+        "year_round_from_age is a whole number of years from 1, or null": "" if age is None else whole(1, 130)(age),
+        "a rule needs a source": "" if isinstance(rule.source, str) and rule.source.strip() else "missing",
+    }
+    return ", ".join(words for words, wrong in problems.items() if wrong)
+
+
+def campaign_types(value: Any) -> str:
+    fine = isinstance(value, Mapping) and all(re.fullmatch(r"[a-z][a-z0-9_]{0,29}", str(name), re.ASCII) for name in value)
+    if not fine or not all(isinstance(one, CampaignType) for one in value.values()):
+        return "must name types in small letters, digits and _, at most 30 of them, and say how each behaves"
+    if len(value) > MOST_CAMPAIGN_TYPES:
+        return f"has {len(value)} types; at most {MOST_CAMPAIGN_TYPES}"
+    wrong = [f"{name}: {why}" for name, one in value.items() if (why := wrong_type(one))]
+    return f"has a type that cannot be: {'; '.join(wrong)}" if wrong else ""
+
+
+def wrong_type(one: CampaignType) -> str:
+    checks = {"days_before_event": whole(-300, 300), "priority": whole(1, 1_000)}
+    problems = {field.name: checks.get(field.name, yes_or_no)(getattr(one, field.name)) for field in fields(one)}
+    return ", ".join(f"{name} {wrong}" for name, wrong in problems.items() if wrong)
+
+
+def windows_of(told: Mapping[str, Any]) -> dict[str, Window]:
+    """State rules as JSON has them: {"CA": {"anchor": "birthday", "before": 30, "after": 60}}."""
+    return {state: Window(**rule | {"anchor": Anchor[str(rule["anchor"]).upper()]}) for state, rule in told.items()}
+
+
+def types_of(told: Mapping[str, Any]) -> dict[str, CampaignType]:
+    """Campaign types as JSON has them: {"rate_increase": {"days_before_event": 14, "priority": 1}}."""
+    return {name: CampaignType(**behaviour) for name, behaviour in told.items()}

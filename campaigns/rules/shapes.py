@@ -1,0 +1,147 @@
+"""The arrays that the rules pass to each other, and the words their codes stand for.
+
+`place` is a contact's position in the Contacts that came along; `kind` is an e-mail type's position in EmailTypes. A missing date is NaT.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+DAY, MONTH, YEAR = "M8[D]", "M8[M]", "M8[Y]"
+NO_DAY = np.datetime64("NaT", "D")
+NO_INSTANCE = -1
+ONE_DAY = np.timedelta64(1, "D")
+
+
+class Status(IntEnum):
+    PRE_SCHEDULED, SKIPPED, SCHEDULED, PROCESSING, SENT, DELIVERED, FAILED, CANCELLED = range(8)
+
+
+class Reason(IntEnum):
+    NONE, YEAR_ROUND_EXCLUSION, EXCLUSION_WINDOW, FREQUENCY_LIMIT, CAMPAIGN_CONFLICT, MISSED, INVALID_CONTACT = range(7)
+
+
+STATUS_WORDS = ("pre-scheduled", "skipped", "scheduled", "processing", "sent", "delivered", "failed", "cancelled")
+REASON_WORDS = (
+    None,
+    "year_round_exclusion",
+    "exclusion_window",
+    "frequency_limit",
+    "campaign_conflict",
+    "missed",
+    "invalid_contact",
+)
+
+GOES_OUT = (Status.SCHEDULED, Status.PROCESSING, Status.SENT, Status.DELIVERED)  # left the scheduler's hands: cannot be moved or undone
+
+ROW = np.dtype(
+    [
+        ("contact", "i8"),  # the contact's id
+        ("place", "i4"),
+        ("kind", "i2"),
+        ("send_on", DAY),
+        ("event_on", DAY),  # birthday, policy or AEP day; a campaign's trigger; the last day of a post-window mail's window
+        ("status", "i1"),
+        ("reason", "i1"),
+        ("priority", "i2"),  # the lower number goes first
+        ("instance", "i8"),  # of a campaign
+        ("moved_from", DAY),  # the day before smoothing and capping
+        ("latest_on", DAY),  # it may not be moved beyond
+        ("window_end", DAY),  # of the window that excluded it
+        ("swallowed", "u8"),  # of a post-window mail: bit n stands for the e-mail type with code n
+        ("respects", "?"),  # exclusion windows
+        ("catch_up", "?"),
+        ("over_cap", "?"),  # no later day had room, so it stays above the cap
+    ]
+)
+
+TARGET = np.dtype(
+    [("place", "i4"), ("kind", "i2"), ("instance", "i8"), ("trigger_on", DAY), ("active_from", DAY), ("active_until", DAY)]
+)  # both ends of the activity included
+
+HISTORY = np.dtype(
+    [
+        ("id", "i8"),
+        ("place", "i4"),
+        ("kind", "i2"),
+        ("send_on", DAY),
+        ("event_on", DAY),  # NaT: not known, to be found out from the day it was sent on
+        ("status", "i1"),
+        ("instance", "i8"),
+        ("moved_from", DAY),
+        ("parent", "i8"),  # of a follow-up: the id of the row it follows; -1 when not known
+    ]
+)
+
+LEFT = np.dtype(
+    [
+        ("contact", "i8"),
+        ("state", "i1"),
+        ("birthday", DAY),
+        ("effective_date", DAY),
+        ("kind", "i2"),
+        ("instance", "i8"),
+        ("priority", "i2"),
+        ("send_on", DAY),
+        ("latest_on", DAY),
+        ("respects", "?"),
+    ]
+)  # a row that its day does not keep, with its contact: all that is needed to find it another day
+
+EVENT = np.dtype([("place", "i4"), ("answered", "?"), ("conditions", "?"), ("happened_on", DAY)])  # not answered: clicked
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Element i of every array belongs to contact i. Shapes: (contacts,). `state` is a position in states.STATES."""
+
+    id: Array
+    state: Array
+    birthday: Array
+    effective_date: Array
+
+    def __post_init__(self) -> None:
+        shapes = {column.shape for column in (self.id, self.state, self.birthday, self.effective_date)}
+        assert shapes == {(len(self.id),)}, shapes
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def take(self, places: Array) -> "Contacts":
+        """The contacts at these places, in this order; one may appear more than once."""
+        return Contacts(self.id[places], self.state[places], self.birthday[places], self.effective_date[places])
+
+
+def filled(dtype: np.dtype[Any], length: int, **columns: Any) -> Array:
+    """`length` records whose columns hold what is told; untold days are NaT, an untold instance or parent is -1, the rest is zero."""
+    records = np.zeros(length, dtype)
+    for name in records.dtype.names or ():
+        if name in columns:
+            records[name] = columns[name]
+        elif records[name].dtype.kind == "M":
+            records[name] = NO_DAY
+        elif name in ("instance", "parent"):
+            records[name] = NO_INSTANCE
+    return records
+
+
+def first_match(wanted: tuple[Array, ...], known: tuple[Array, ...]) -> Array:
+    """For each wanted key the position of the first equal known key, -1 where there is none. A key has one array per part."""
+    if not len(known[0]):
+        return np.full(len(wanted[0]), -1)
+    both = [np.concatenate(parts).astype("i8") for parts in zip(known, wanted, strict=True)]
+    order = np.lexsort(both[::-1])
+    changes = np.zeros(len(order), bool)
+    for part in both:
+        changes[1:] |= part[order][1:] != part[order][:-1]
+    group = np.empty(len(order), "i8")
+    group[order] = np.cumsum(changes)
+    here, there = group[: len(known[0])], group[len(known[0]) :]
+    first = np.full(len(order), -1)
+    first[here[::-1]] = np.arange(len(here))[::-1]
+    return first[there]

@@ -1,0 +1,112 @@
+"""What earlier runs left behind: mails that need not be planned again, and mails that are still owed.
+
+A run plans every mail anew, as if for the first time. That would forget a mail whose own day is over while it waits on a later one
+(it caught up, was spread, or found no room), and repeat one that has gone out on another day. Both are told here by the event a mail
+is about: contact, type and event, for campaigns the instance too.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from campaigns.rules.anniversaries import last_aep
+from campaigns.rules.calendar_days import in_year, next_yearly
+from campaigns.rules.email_types import AEP, BIRTHDAY, EFFECTIVE_DATE, POST_WINDOW, EmailTypes, is_campaign
+from campaigns.rules.exclusions import ended_before
+from campaigns.rules.shapes import DAY, GOES_OUT, NO_DAY, ROW, YEAR, Array, Contacts, Status, filled, first_match
+from campaigns.rules.states import StateRules
+
+YEARLY = (BIRTHDAY, EFFECTIVE_DATE, AEP)
+
+
+def with_events(history: Array, contacts: Contacts, targets: Array, *, types: EmailTypes, rules: StateRules, aep_days: Any) -> Array:
+    """HISTORY in which each row says which event it was about, found out from the day it was sent on where it was not told."""
+    history = history.copy()
+    who = contacts.take(history["place"])
+    found = {
+        BIRTHDAY: next_yearly(who.birthday, history["send_on"]),
+        EFFECTIVE_DATE: next_yearly(who.effective_date, history["send_on"]),
+        AEP: last_aep(history["send_on"], aep_days=aep_days),
+        POST_WINDOW: ended_before(who, history["send_on"], rules=rules),
+    }
+    for kind, events in found.items():
+        untold = np.isnat(history["event_on"]) & (history["kind"] == kind)
+        history["event_on"][untold] = events[untold]
+    return with_targets(history, targets, types=types)
+
+
+def with_targets(history: Array, targets: Array, *, types: EmailTypes) -> Array:
+    """Campaign rows that do not say which trigger they were about belong to the contact's first target of that type, if not older."""
+    untold = np.flatnonzero(is_campaign(history["kind"]) & np.isnat(history["event_on"]))
+    some = history[untold]
+    same = first_match((some["place"], some["kind"]), (targets["place"], targets["kind"]))
+    of_instance = first_match((some["place"], some["kind"], some["instance"]), (targets["place"], targets["kind"], targets["instance"]))
+    match = np.where(some["instance"] < 0, same, of_instance)
+    untold, some, match = untold[match >= 0], some[match >= 0], match[match >= 0]
+    target = targets[match]
+    old = some["send_on"] < target["trigger_on"] - types.lead[target["kind"]]
+    untold, target = untold[~old], target[~old]
+    history["event_on"][untold], history["instance"][untold] = target["trigger_on"], target["instance"]
+    return history
+
+
+def settled(history: Array, *, day: Any, overdue_days: int) -> Array:
+    """Whether a row of HISTORY settles its event: gone out, stopped by a person, or due so lately that it is about to go out."""
+    waiting = (history["status"] == Status.PRE_SCHEDULED) & (history["send_on"] < day) & (history["send_on"] >= day - overdue_days)
+    return np.isin(history["status"], [*GOES_OUT, Status.CANCELLED]) | waiting
+
+
+def with_standing(rows: Array, history: Array, contacts: Contacts, *, day: Any, types: EmailTypes, overdue_days: int) -> Array:
+    """The rows without those whose event is settled; those still owed on a later day keep it."""
+    owed = owed_rows(rows, history, contacts, day=day, types=types)
+    rows = np.concatenate([owed, rows[first_match(keys(rows), keys(owed)) < 0]])
+    return unsettled(rows, history, day=day, overdue_days=overdue_days)
+
+
+def unsettled(rows: Array, history: Array, *, day: Any, overdue_days: int) -> Array:
+    """The rows without those whose event is settled."""
+    known = history[settled(history, day=day, overdue_days=overdue_days)]
+    return rows[first_match(keys(rows), keys(known)) < 0]
+
+
+def owed_rows(rows: Array, history: Array, contacts: Contacts, *, day: Any, types: EmailTypes) -> Array:
+    """ROWs of the planned mails whose own day is over and whose event is still true; each stays on its day."""
+    waits = (history["status"] == Status.PRE_SCHEDULED) & (history["send_on"] >= day)
+    own_day_over = history["event_on"] - types.lead[history["kind"]] < day
+    planned = history[waits & own_day_over & still_true(history, rows, contacts)]
+    original = np.where(np.isnat(planned["moved_from"]), planned["send_on"], planned["moved_from"])
+    again = original >= day  # the day it had before it was moved is still ahead: balancing finds the same place for it again
+    event = planned["event_on"]
+    ahead = types.lead[planned["kind"]] > np.timedelta64(0, "D")
+    return filled(
+        ROW,
+        len(planned),
+        contact=contacts.id[planned["place"]],
+        place=planned["place"],
+        kind=planned["kind"],
+        instance=planned["instance"],
+        send_on=np.where(again, original, planned["send_on"]),
+        moved_from=np.where(again, NO_DAY, planned["moved_from"]),
+        event_on=event,
+        latest_on=np.where(ahead, event, NO_DAY),
+        priority=types.priority[planned["kind"]],
+        respects=types.respects[planned["kind"]],
+        catch_up=(original > event - types.lead[planned["kind"]]) & (planned["kind"] != AEP),
+    )
+
+
+def still_true(history: Array, rows: Array, contacts: Contacts) -> Array:
+    """Whether the event of a planned mail is one the contact still has: the dates may have been corrected, the campaign ended."""
+    who = contacts.take(history["place"])
+    year = history["event_on"].astype(YEAR)
+    dates = np.select([history["kind"] == BIRTHDAY, history["kind"] == EFFECTIVE_DATE], [who.birthday, who.effective_date], NO_DAY)
+    of_date = (in_year(dates, year) == history["event_on"]) & (history["event_on"] >= dates)
+    of_target = is_campaign(history["kind"]) & (first_match(keys(history), keys(rows)) >= 0)
+    return of_date | of_target | (history["kind"] == AEP)
+
+
+def keys(records: Array) -> tuple[Array, ...]:
+    """What says that two ROWs, or HISTORYs, are about the same event; of a yearly one the year, as its date may have been corrected."""
+    of_year = records["event_on"].astype(YEAR).astype(DAY)
+    event = np.where(np.isin(records["kind"], YEARLY), of_year, records["event_on"])
+    return records["place"], records["kind"], event, records["instance"]
