@@ -4,6 +4,7 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from portal.embedded_postgres import PostgresUnusable
@@ -12,5 +13,5 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     try:
         execute_from_command_line(sys.argv)
-    except PostgresUnusable as reason:
+    except (PostgresUnusable, ImproperlyConfigured) as reason:
         sys.exit(str(reason))

@@ -30,6 +30,7 @@ from portal.quotes.gateways import ai
 
 KEY_LENGTH = 50
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+MOST_PER_HOUR = 1_000_000
 MOST_SPENT = 100_000  # USD; also seconds
 RESERVED = (".example", ".test", ".invalid", "@example.com", "@example.org", "@example.net")
 Findings = Iterator[CheckMessage]
@@ -144,6 +145,13 @@ def check_ai_spending(**_: Any) -> Findings:
     for name in ("AI_PRICE_IN", "AI_PRICE_OUT", "AI_DAILY_BUDGET", "AI_QUOTE_BUDGET", "AI_PAUSE_SECONDS"):
         if not 0 <= getattr(settings, name) <= MOST_SPENT:
             yield Error(f"{name} is 0 to {MOST_SPENT:,}; got {getattr(settings, name)}.", id="portal.E018")
+
+
+@found_by()
+def check_limits_let_somebody_in(**_: Any) -> Findings:
+    for name in ("QUOTE_REQUESTS_PER_HOUR", "QUOTE_POSTS_PER_HOUR", "QUOTE_POSTS_OF_ALL_PER_HOUR"):
+        if not 1 <= getattr(settings, name) <= MOST_PER_HOUR:
+            yield Error(f"{name} is 1 to {MOST_PER_HOUR:,}; got {getattr(settings, name)}.", id="portal.E019")
 
 
 @found_by(deploy=True)

@@ -3,17 +3,17 @@
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from portal import embedded_postgres, local_secret
+from portal.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"  # what the portal writes on this machine: never in git, never shared between hosts
 
-env = environ.Env()
+env = Environment()
 env.read_env(BASE_DIR / ".env", overwrite=False)
 
 # --- the deployment --------------------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ UNFOLD = {
 # --- language, time, files -------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = env.str("TIME_ZONE", default="America/Chicago")
+TIME_ZONE = env.zone("TIME_ZONE", default="America/Chicago")
 USE_TZ = True
 USE_I18N = False
 STATIC_URL = "static/"

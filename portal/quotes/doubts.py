@@ -32,4 +32,6 @@ def sees_less(assessment: Assessment, request: Request) -> str:
         return ""
     if MUCH_LESS * assessment.bags < stated.bags and MUCH_LESS * assessment.cubic_yards < stated.cubic_yards:
         return f"The customer speaks of {stated.bags} bags, the answer of {assessment.bags}."
+    if stated.hazardous_items and not assessment.hazardous_items:
+        return "The customer speaks of something hazardous, the answer of nothing."
     return ""

@@ -31,7 +31,7 @@ ALWAYS = [
         sentence="A run that goes on has its quote's lock.",
         sql="""
             SELECT c.id FROM portal_aicall c JOIN portal_quote q ON q.id = c.quote_id
-            WHERE c.outcome = 'running' AND q.processing_lock IS DISTINCT FROM c.token""",
+            WHERE c.outcome = 'running' AND q.processing_lock IS DISTINCT FROM c.token::text""",
     ),
     Invariant(
         name="I-42",

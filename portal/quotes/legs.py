@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from messaging import outbox
 from messaging.decisions import decide
@@ -98,8 +99,10 @@ def select(*, leg_type: str, max_attempts: int, limit: int, quote_id: int | None
 
 
 def owing(leg: str, *, max_attempts: int, quote_id: int | None) -> Q:
-    """Priced, with the lines of its price, and this mail has not gone out."""
-    has_price = Q(status=Status.AI_QUOTED, quote_amount__gt=0, generated_quote__has_key="before_tax")
+    """Priced, with the lines of its price, and this mail has not gone out. An offer that has run out is not made."""
+    has_price = Q(status=Status.AI_QUOTED, quote_amount__gt=0, generated_quote__isnull=False)
+    if leg == "customer":
+        has_price &= Q(valid_until=None) | Q(valid_until__gte=timezone.localdate())
     if quote_id is not None:
         return has_price & owes(leg, NO_CAP) & Q(pk=quote_id)
     return has_price & owes(leg, max_attempts) & ~Q(**{f"{leg}_email_state__in": FOR_A_PERSON})
@@ -112,6 +115,8 @@ def try_again(leg: Leg, *, by: Any, reason: str, source: str, terms: MailTerms) 
     if why := closed(quote, leg.leg):
         return Tried(outcome="refused", text=why)
     message = Message.objects.filter(pk=getattr(quote, f"{leg.leg}_message_id")).first()
+    if message is None and quote.is_sent(leg.leg):
+        return Tried(outcome="sent", text="It has gone out before.")
     if message is None or for_real(message, source=source, terms=terms):
         return owed_anew(quote, leg=leg.leg, by=by, terms=terms)
     if terms.sender.mode == Mode.TEST and not message.is_test:
@@ -130,6 +135,8 @@ def closed(quote: Quote, leg: str) -> str:
     """Why no mail may go out about this quote; empty if one may."""
     if quote.status in UNPRICED:
         return f"{quote.number} has no price yet that a mail could name."
+    if leg == "customer" and quote.valid_until and quote.valid_until < timezone.localdate():
+        return f"The price of {quote.number} held until {quote.valid_until:%Y-%m-%d}: have it priced anew, or call the customer."
     if leg == "customer" and quote.status not in OPEN:
         return f"{quote.number} is {quote.get_status_display().lower()}: its offer is not open any more, so it is not sent."
     return ""

@@ -7,12 +7,14 @@ leaves its answer and what it cost with its run, and changes nothing else.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import repeat
 
-from django.db import DataError, InterfaceError, OperationalError, connection, models
+from django.db import DataError, InterfaceError, OperationalError, connection
+from django.db.models.functions import Now
 
 from messaging import journal
 from messaging.faults import fault
@@ -29,13 +31,15 @@ from portal.quotes.gateways.assessors import (
     Reading,
     Request,
 )
-from portal.quotes.models import Outcome, Quote, QuoteQuerySet
+from portal.quotes.models import Kind, Outcome, Quote, QuoteQuerySet
 from portal.quotes.places import place_of
 from portal.quotes.price_book import PriceBook, price
 from portal.quotes.replies import MailTerms, TotalMissing
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # while the AI is not available
 WAITS_SECONDS = (1, 2, 4, 8, 16)  # for a database that is away
+MOST_COUNTED = 1_000  # waiting quotes that are counted
+MOST_LOOKS = 1_000_000  # at what is pending, in one call
 PROBE_FOR = timedelta(minutes=5)
 AI = "ai"  # its name among the providers
 
@@ -62,13 +66,15 @@ class Terms:
 
 @dataclass(kw_only=True)
 class Tally:
-    """What one call did, in quotes: `late` lost their lock meanwhile, `skipped` were asked for by name but could not be taken."""
+    """What one call did, in quotes: `late` lost their lock meanwhile, `waiting` are left because the AI is away,
+    `skipped` were asked for by name but could not be taken."""
 
     processed: int = 0
     quoted: int = 0
     errors: int = 0
     review: int = 0
     late: int = 0
+    waiting: int = 0
     skipped: int = 0
     locks_cleared: int = 0
 
@@ -91,34 +97,48 @@ def process(
     Any number of workers may do so at once. `force` takes quotes over that are processed or that somebody is at (D-18).
     """
     tally = Tally(locks_cleared=clear_stale(lock=terms.lock))
+    if not limit:
+        return tally
     back_to_pending()
-    chosen = wanted(terms, force=force, quote_id=quote_id, limit=limit)
     ai = Provider.objects.get_or_create(name=AI, defaults={"purpose": Purpose.AI})[0]
     until = time.monotonic() + seconds
-    while tally.processed < limit and time.monotonic() < until and not terms.stop():
-        if not (chosen.exists() and ai.may_try(probe_for=PROBE_FOR)):  # whoever has nothing to ask leaves the probe to others
+    for chosen in wanted(terms, force=force, quote_id=quote_id, limit=limit):
+        if time.monotonic() >= until or terms.stop() or not chosen.exists():
+            break
+        if is_outside(terms.assessor) and not ai.may_try(probe_for=PROBE_FOR):
+            tally.waiting = chosen.order_by()[:MOST_COUNTED].count()
             break
         run = runs.claim(chosen, lock=terms.lock, kind=terms.assessor.kind, forced=force, by_id=by_id)
+        if run is None and not force:
+            break  # others are at all that is left
         if run is None:
-            break
+            continue
         tally.count(one(run, terms=terms, ai=ai))
-        if tally.processed < limit and terms.pause_seconds:
-            time.sleep(terms.pause_seconds)
-    if quote_id is not None and limit:
-        tally.skipped = 1 - tally.processed
+        if tally.processed >= limit:
+            break
+        time.sleep(terms.pause_seconds)
+    if quote_id is not None:
+        tally.skipped = 1 - min(1, tally.processed + tally.waiting)
     return tally
 
 
-def wanted(terms: Terms, *, force: bool, quote_id: int | None, limit: int) -> QuoteQuerySet:
-    """The quotes to choose from. By force they are fixed beforehand: two that force at once would else take from each other for ever."""
+def wanted(terms: Terms, *, force: bool, quote_id: int | None, limit: int) -> Iterator[QuoteQuerySet]:
+    """What to choose the next quote from. By force they are fixed beforehand: two that force at once would else take from each other."""
     quotes = Quote.objects.to_force() if force else Quote.objects.to_process(lock=terms.lock)
     if quote_id is not None:
         quotes = quotes.filter(pk=quote_id)
     if not force:
-        return quotes
-    fixed = list(quotes.values_list("pk", "processing_lock")[:limit])
-    untouched = [models.Q(pk=pk, processing_lock=token) if token else models.Q(pk=pk, processing_lock=None) for pk, token in fixed]
-    return quotes.filter(models.Q(pk__in=[]) if not untouched else models.Q(*untouched, _connector=models.Q.OR))
+        yield from repeat(quotes, MOST_LOOKS)
+        return
+    for pk, token in list(quotes.values_list("pk", "processing_lock")[:limit]):
+        untouched = quotes.filter(pk=pk, processing_lock=token) if token else quotes.filter(pk=pk, processing_lock=None)
+        if untouched.exists():
+            yield untouched
+
+
+def is_outside(assessor: Assessor) -> bool:
+    """It is asked over the network, and may be away."""
+    return assessor.kind == Kind.MODEL
 
 
 def clear_stale(*, lock: timedelta) -> int:
@@ -142,11 +162,19 @@ def one(run: runs.Run, *, terms: Terms, ai: Provider) -> Outcome:
     except (NotADraft, TotalMissing, DataError) as trouble:
         unsendable = replace(ending, outcome=Outcome.REVIEW, review=f"No mail can be written: {trouble}"[:300])
         outcome = recorded(run, unsendable, seconds=seconds, terms=terms)
+    if is_outside(terms.assessor):
+        tell(ai, ending)
+    return outcome
+
+
+def tell(ai: Provider, ending: runs.Ending) -> None:
+    """What this run learned of the AI. A probe that asked nothing is handed to the next quote."""
     if ending.outcome == Outcome.UNAVAILABLE and ending.retry_in:
         ai.pause(reason=ending.error, span=ending.retry_in)
     elif ending.bill.model:
         ai.works()
-    return outcome
+    else:
+        Provider.objects.filter(pk=ai.pk).down().update(paused_until=Now())
 
 
 def answered(run: runs.Run, *, terms: Terms, failures: int) -> runs.Ending:
@@ -155,7 +183,7 @@ def answered(run: runs.Run, *, terms: Terms, failures: int) -> runs.Ending:
         return assessed(run, terms=terms)
     except AiUnavailable as away:
         span = wait_after(failures, asked=away.retry_after_seconds)
-        return runs.Ending(outcome=Outcome.UNAVAILABLE, error=away.reason, retry_in=span)
+        return runs.Ending(outcome=Outcome.UNAVAILABLE, error=away.reason, retry_in=span, may_cost=away.may_cost)
     except (OperationalError, InterfaceError):
         raise  # nobody was asked yet: its lock runs out, and another worker begins anew
     except Exception as trouble:  # one quote that breaks us must not keep the others waiting

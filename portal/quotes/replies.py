@@ -5,11 +5,12 @@ What a customer typed is text and nothing else: escaped in HTML, one line in a s
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.template.loader import render_to_string
+from django.utils import timezone
 from pydantic import ValidationError
 
 from messaging import outbox
@@ -60,9 +61,15 @@ def offer(quote: Quote, *, terms: MailTerms) -> Draft:
         subject=f"Your quote {quote.number}: {told['total']}",
         headers=BY_A_PROGRAM,
         lane=Lane.SYSTEM,
+        expires_at=end_of(quote.valid_until),
         text=body.text,
         html=body.html,
     )
+
+
+def end_of(day: date | None) -> datetime | None:
+    """The moment after that day of the office."""
+    return timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min)) if day else None
 
 
 def report(quote: Quote, *, terms: MailTerms) -> Draft:

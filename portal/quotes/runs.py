@@ -56,6 +56,7 @@ class Ending:
     review: str = ""
     error: str = ""
     retry_in: timedelta | None = None
+    may_cost: bool = False
     bill: Bill = field(default_factory=Bill)
     reading: Reading | None = None
     amounts: Amounts | None = None
@@ -72,9 +73,8 @@ def claim(quotes: QuoteQuerySet, *, lock: timedelta, kind: str, forced: bool, by
     was_taken = quote.processing_lock is not None
     close_open_runs(quote, outcome=Outcome.FENCED if forced else Outcome.LOST)
     token = uuid.uuid4()
-    Quote.objects.filter(pk=quote.pk).update(
-        status=Status.AI_PROCESSING, processing_lock=token, ai_processing_started_at=Now(), ai_processed_at=None
-    )
+    facts = {"processing_lock": str(token), "ai_processing_started_at": Now(), "ai_processed_at": None}
+    Quote.objects.filter(pk=quote.pk).update(status=Status.AI_PROCESSING, ai_tries=F("ai_tries") + int(was_taken and not forced), **facts)
     call = AiCall.objects.create(quote=quote, token=token, kind=kind, was_forced=forced, by_id=by_id)
     if forced:
         told = "taken over from another run" if was_taken else "processed by force"
@@ -90,7 +90,9 @@ def give_back(quotes: QuoteQuerySet) -> int:
     for quote in rows:
         close_open_runs(quote, outcome=Outcome.LOST)
     held = Quote.objects.filter(pk__in=[quote.pk for quote in rows])
-    spent = held.filter(ai_tries__gte=MOST_TRIES - 1).move(Status.AI_ERROR, processing_lock=None, ai_tries=0, review_reason=VANISHED)
+    spent = held.filter(ai_tries__gte=MOST_TRIES - 1).move(
+        Status.AI_ERROR, processing_lock=None, ai_tries=0, review_reason=VANISHED, ai_error_message=VANISHED
+    )
     return spent + held.filter(status=Status.AI_PROCESSING).move(Status.PENDING, processing_lock=None, ai_tries=F("ai_tries") + 1)
 
 
@@ -103,7 +105,7 @@ def end(run: Run, ending: Ending, *, seconds: float, terms: MailTerms, lock: tim
     """The run's result stands on the quote, and both mails are owed if it was priced; or, where the lock was lost, only on the run."""
     known = AiCall.objects.filter(token=run.call.token)
     facts = billed(ending, seconds=seconds)
-    held = Quote.objects.filter(pk=run.quote.pk, processing_lock=run.call.token, ai_processing_started_at__gt=Now() - lock)
+    held = Quote.objects.filter(pk=run.quote.pk, processing_lock=str(run.call.token), ai_processing_started_at__gt=Now() - lock)
     if not held.update(processing_lock=None, **outcome_on(run.quote, ending)):
         late = known.filter(outcome__in=[Outcome.RUNNING, Outcome.LOST, Outcome.FENCED])
         if not late.update(outcome=Outcome.FENCED, ended_at=Coalesce("ended_at", Now()), **facts):
@@ -119,14 +121,14 @@ def end(run: Run, ending: Ending, *, seconds: float, terms: MailTerms, lock: tim
 
 
 def billed(ending: Ending, *, seconds: float) -> dict[str, Any]:
-    """The run's own facts. What may have been charged without a bill stays set aside."""
+    """The run's own facts. What may be charged without a bill stays set aside."""
     assessment = ending.reading.assessment if ending.reading else None
     return vars(ending.bill) | {
         "seconds": round(seconds, 3),
         "error": ending.error,
         "assessment": assessment.model_dump(mode="json") if assessment else None,
         "confidence": assessment.sureness if assessment else None,
-        "reserved_cost": Decimal(0) if ending.bill.model else F("reserved_cost"),
+        "reserved_cost": F("reserved_cost") if ending.may_cost else Decimal(0),
     }
 
 

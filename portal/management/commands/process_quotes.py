@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from messaging.models import Provider
 from portal import shutdown, tasks, wiring
 from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, whole, wrong_usage
 from portal.quotes import pricing
@@ -38,9 +39,11 @@ class Command(PortalCommand):
             "{processed} processed: {quoted} quoted, {errors} in error, {review} for review, {late} too late. "
             "{skipped} skipped, {locks_cleared} stale locks cleared."
         ).format(**tally.as_dict())
+        if tally.waiting:
+            text += f" {tally.waiting} wait: {Provider.objects.filter(name=pricing.AI).values_list('reason', flat=True).first()}"
         if quote_id and tally.skipped:
             text += f" Quote {quote_id} is {Quote.objects.get(pk=quote_id).get_status_display()}: {self.what_helps(force)}"
-        attention = NEEDS_ATTENTION if tally.errors or tally.review else DONE
+        attention = NEEDS_ATTENTION if tally.errors or tally.review or tally.waiting else DONE
         return Report(facts=tally.as_dict(), text=text, exit_code=FAILED if shutdown.told() else attention)
 
     def terms(self) -> pricing.Terms:

@@ -26,6 +26,7 @@ from portal.quotes.gateways.assessors import (
 from portal.quotes.gateways.model_answers import CanaryFound, NoAssessment, assessment_in, shown
 from portal.quotes.prompt import PROMPT_VERSION, RESPONSE_FORMAT, messages
 
+NOT_THIS_ONE = frozenset({400, 409, 413, 414, 415, 422, 431})  # asked again, it would be refused again: others can go on
 CONNECT_SECONDS = 10
 READ_SECONDS = 300
 TOTAL_SECONDS = 600
@@ -144,9 +145,9 @@ class AiService:
             what = "certificate is not valid" if "CERTIFICATE_VERIFY_FAILED" in str(trouble) else f"at {host(self.url)} cannot be reached"
             raise AiUnavailable(f"The AI {what}: {trouble}") from trouble
         except httpx.TimeoutException as trouble:
-            raise AiUnavailable(f"The AI did not answer within {READ_SECONDS} s.") from trouble
+            raise AiUnavailable(f"The AI did not answer within {READ_SECONDS} s.", may_cost=True) from trouble
         except httpx.HTTPError as trouble:
-            raise AiUnavailable(f"The AI's answer was lost: {trouble or type(trouble).__name__}") from trouble
+            raise AiUnavailable(f"The AI's answer was lost: {trouble or type(trouble).__name__}", may_cost=True) from trouble
 
     def _refuse_status(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         if status == 200:
@@ -161,6 +162,8 @@ class AiService:
             reason = f"The AI redirected ({status}); redirects are not followed. Check AI_URL."
         elif status in (429, 503, 529):
             reason = f"The AI asks to come back later: {status}, {said}"
+        elif status in NOT_THIS_ONE:
+            raise AssessmentRefused(f"The AI does not take this request: {status}, {said}", raw=said, model=self.model)
         else:
             reason = f"The AI answered {status}: {said}"
         raise AiUnavailable(reason, retry_after_seconds=wait)
@@ -173,7 +176,7 @@ class AiService:
             answer = None
         if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
             said = self._without_key(readable(content))[:LONGEST_SAID]
-            raise AiUnavailable(f"The AI's answer does not follow the protocol; is AI_URL right? It says: {said}")
+            raise AiUnavailable(f"The AI's answer does not follow the protocol; is AI_URL right? It says: {said}", may_cost=True)
         return answer
 
     def _without_key(self, text: str) -> str:
@@ -189,7 +192,7 @@ def read(answer: httpx.Response, *, ends_at: float) -> bytes | None:
         if len(content) > LONGEST_ANSWER:
             return None
         if time.monotonic() > ends_at:
-            raise AiUnavailable(f"The AI's answer did not end within {TOTAL_SECONDS} s.")
+            raise AiUnavailable(f"The AI's answer did not end within {TOTAL_SECONDS} s.", may_cost=True)
     return bytes(content)
 
 

@@ -37,11 +37,11 @@ class InstructionsRepeated(AssessmentRefused):
 
 
 class AiUnavailable(Exception):
-    """Nothing was assessed, and later it may work. `reason` is a sentence for staff."""
+    """Nothing was assessed, and later it may work. `reason` is a sentence for staff; `may_cost`: the work may have been done unseen."""
 
-    def __init__(self, reason: str, *, retry_after_seconds: float | None = None) -> None:
+    def __init__(self, reason: str, *, retry_after_seconds: float | None = None, may_cost: bool = False) -> None:
         super().__init__(shortened(reason))
-        self.reason, self.retry_after_seconds = shortened(reason), retry_after_seconds
+        self.reason, self.retry_after_seconds, self.may_cost = shortened(reason), retry_after_seconds, may_cost
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,9 +100,9 @@ class QuoteQuerySet(LifecycleQuerySet):
         return self.filter(is_stale(lock))
 
     def to_process(self, *, lock: timedelta) -> Self:
-        """Nobody is at it and it has not been processed, oldest first."""
+        """Nobody is at it and it has not been processed, oldest first; those that got no answer before do not hold the others up."""
         unprocessed = Q(status=Status.PENDING, ai_processed_at=None)
-        return self.filter(unprocessed | is_stale(lock)).order_by("created_at", "pk")
+        return self.filter(unprocessed | is_stale(lock)).order_by("ai_tries", "created_at", "pk")
 
     def to_force(self) -> Self:
         """Also those that are processed or that somebody is at (D-18), oldest first."""
@@ -151,7 +151,7 @@ class Quote(models.Model):
 
     status = models.CharField(max_length=16, choices=Status, default=Status.PENDING)
     admin_notes = models.TextField(blank=True)
-    processing_lock = models.UUIDField(null=True, blank=True, help_text="The token of the run that has it.")
+    processing_lock = models.CharField(max_length=64, null=True, blank=True, help_text="The token of the run that has it.")  # noqa: DJ001  (free is no token)
     ai_processing_started_at = models.DateTimeField(null=True, blank=True)
     ai_processed_at = models.DateTimeField(null=True, blank=True)
     ai_error_message = models.TextField(blank=True, help_text="What went wrong, in plain words.")
@@ -192,7 +192,9 @@ class Quote(models.Model):
             ("send_quote", "Can send the mails of quotes again"),
         ]
         indexes = [
-            models.Index(fields=["created_at", "id"], name="quote_to_process", condition=Q(status__in=["pending", "ai_processing"])),
+            models.Index(
+                fields=["ai_tries", "created_at", "id"], name="quote_to_process", condition=Q(status__in=["pending", "ai_processing"])
+            ),
             models.Index(fields=["-id"], name="quote_ai_error", condition=Q(status="ai_error")),
             models.Index(fields=["status", "-id"], name="quote_status"),
             models.Index(

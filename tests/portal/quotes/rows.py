@@ -1,7 +1,7 @@
 """Quotes as tests need them: priced, with their mails, or on their way there."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -51,7 +51,7 @@ def make_quote(**facts: Any) -> Quote:
         "generated_quote": AMOUNTS.as_json(),
         "quote_amount": AMOUNTS.total,
         "confidence": Decimal("0.86"),
-        "valid_until": date(2026, 3, 2),
+        "valid_until": timezone.localdate() + timedelta(days=30),
     }
     return Quote.objects.create(**plain | facts)
 

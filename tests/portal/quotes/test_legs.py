@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from messaging import delivery
 from messaging.decisions import decide
@@ -210,7 +211,6 @@ NEVER = {
     "contacted": {"status": "contacted"},
     "in review": {"status": "ai_error", "review_reason": "unsure"},
     "without its lines": {"generated_quote": None},
-    "with lines of another make": {"generated_quote": {"total": "1"}},
 }
 
 
@@ -529,3 +529,18 @@ def test_a_deployment_tries_a_quotes_mail_once_a_round_and_always_tells_somebody
     terms = wiring.quote_mail_terms()
 
     assert (terms.sender.max_attempts, terms.admins) == (1, told)
+
+
+@pytest.mark.django_db
+def test_an_offer_that_has_run_out_is_neither_chosen_nor_made_and_a_queued_one_ends_with_its_day():
+    quote = quote_with_mails()
+    Quote.objects.filter(pk=quote.pk).update(customer_message=None, customer_email_state="", valid_until=timezone.localdate())
+    assert [leg.leg for leg in legs.select(leg_type="customer", max_attempts=3, limit=9)] == ["customer"]
+    assert Message.objects.get(key=f"quote:{quote.pk}:customer").expires_at is not None
+
+    Quote.objects.filter(pk=quote.pk).update(valid_until=timezone.localdate() - timedelta(days=1))
+
+    assert legs.select(leg_type="customer", max_attempts=3, limit=9) == []
+    tried = legs.try_again(legs.Leg(quote_id=quote.pk, leg="customer"), by=None, reason="please", source=legs.PERSON, terms=TERMS)
+    assert tried.outcome == "refused"
+    assert "held until" in tried.text

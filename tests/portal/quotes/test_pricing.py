@@ -13,6 +13,7 @@ from messaging import invariants
 from messaging.models import Message, Provider, SystemEvent
 from portal.quotes import pricing, review
 from portal.quotes.gateways.assessors import AiUnavailable, AssessmentRefused, InstructionsRepeated
+from portal.quotes.gateways.estimator import Estimator
 from portal.quotes.invariants import of_quotes
 from portal.quotes.models import AiCall, Kind, Outcome, Quote, Status
 from tests.factories import make_quote
@@ -171,7 +172,7 @@ def test_over_budget_the_ai_is_not_asked(limits, reason):
 @pytest.mark.django_db
 def test_the_budget_counts_what_was_spent_and_what_may_still_be_charged():
     quotes = [make_quote() for _ in range(4)]
-    away = AiUnavailable("timed out")
+    away = AiUnavailable("timed out", may_cost=True)
     assessor = Scripted(reading(cost="0.03"), away, reading(cost="0.03"), most="0.05")
 
     process(assessor, daily_budget=Decimal("0.13"))  # 0.03, then 0.05 that may be charged: the AI is paused
@@ -192,11 +193,11 @@ def test_an_ai_that_is_away_is_left_alone_for_a_while_and_the_quote_comes_back_b
     first, second = make_quote(), make_quote()
     assessor = Scripted(AiUnavailable("The AI answered 503."), reading())
 
-    assert process(assessor).as_dict() == pricing.Tally(processed=1, errors=1).as_dict()
+    assert process(assessor).as_dict() == pricing.Tally(processed=1, errors=1, waiting=1).as_dict()
     first.refresh_from_db()
     assert (first.status, first.ai_error_message, first.review_reason) == (Status.AI_ERROR, "The AI answered 503.", "")
     assert Provider.objects.get(name="ai").reason == "The AI answered 503."
-    assert process(assessor).processed == 0, "it is paused"
+    assert process(assessor).as_dict() == pricing.Tally(waiting=1).as_dict(), "it is paused"
 
     Provider.objects.update(paused_until=Now() - timedelta(seconds=1))
     Quote.objects.filter(pk=first.pk).update(ai_retry_at=Now() - timedelta(seconds=1))
@@ -386,4 +387,76 @@ def test_two_workers_ask_the_ai_once_s3_010():
         worker.join(30)
 
     assert {"ai_calls": len(assessor.asked)} == expected("S3-010")
+    assert wrong() == []
+
+
+@pytest.mark.django_db
+def test_a_quote_whose_call_gets_no_answer_does_not_hold_the_others_up():
+    quotes = [make_quote() for _ in range(3)]
+    away = AiUnavailable("timed out", may_cost=True)
+
+    process(Scripted(away, reading(), most="0.01"))
+    Provider.objects.update(paused_until=Now())
+    Quote.objects.filter(pk=quotes[0].pk).update(ai_retry_at=Now())
+    asked = Scripted(most="0.01")
+    process(asked, limit=1)
+
+    statuses = list(Quote.objects.order_by("pk").values_list("status", flat=True))
+    assert statuses == [Status.PENDING, Status.AI_QUOTED, Status.PENDING], "the next one is asked about, not the one that had no answer"
+
+
+@pytest.mark.django_db
+def test_a_call_that_cannot_have_cost_anything_uses_up_no_budget():
+    make_quote()
+
+    process(Scripted(AiUnavailable("connection refused")))
+
+    assert AiCall.objects.get().reserved_cost == 0
+
+
+@pytest.mark.django_db
+def test_a_run_with_nothing_to_ask_leaves_the_question_whether_the_ai_is_back_to_the_next():
+    Provider.objects.create(name="ai", purpose="ai", paused_until=Now(), reason="it was away")
+
+    assert process().as_dict() == pricing.Tally().as_dict()
+    make_quote()
+
+    assert process().quoted == 1
+    assert Provider.objects.get(name="ai").paused_until is None
+
+
+@pytest.mark.django_db
+def test_over_budget_the_next_quote_is_looked_at_at_once():
+    for _ in range(3):
+        make_quote()
+    Provider.objects.create(name="ai", purpose="ai", paused_until=Now(), reason="it was away")
+
+    assert process(Scripted(), daily_budget=Decimal(0)).review == 3
+
+
+@pytest.mark.django_db
+def test_the_estimator_needs_no_ai_and_quotes_that_wait_for_one_are_counted():
+    make_quote()
+    Provider.objects.create(name="ai", purpose="ai", paused_until=Now() + timedelta(hours=1), reason="it is away")
+
+    assert process().as_dict() == pricing.Tally(waiting=1).as_dict()
+    assert process(Estimator()).quoted == 1
+
+
+@pytest.mark.django_db
+def test_what_the_customer_calls_hazardous_is_not_priced_as_harmless():
+    quote = make_quote(description="8 bags with asbestos, paint and propane tanks")
+
+    process(Scripted(reading(hazardous_items=0)))
+
+    assert "hazardous" in Quote.objects.get(pk=quote.pk).review_reason
+
+
+@pytest.mark.django_db
+def test_by_force_each_quote_is_taken_over_once():
+    quotes = [taken(make_quote(), minutes_ago=1), make_quote(), make_quote(ai_processed_at=Now())]
+
+    assert process(limit=2, force=True).quoted == 2
+    assert process(limit=9, force=True).quoted == 1
+    assert Quote.objects.filter(pk__in=[quote.pk for quote in quotes], status=Status.AI_QUOTED).count() == 3
     assert wrong() == []

@@ -2,12 +2,10 @@
 
 import signal
 import time
-from datetime import timedelta
 
 import pytest
-from django.db.models.functions import Now
 
-from messaging.models import Message, Provider, Purpose, SystemEvent
+from messaging.models import Message, SystemEvent
 from portal.quotes.models import AiCall, Outcome, Quote
 from portal.sandbox import Sandbox
 from tests.factories import make_quote
@@ -15,7 +13,7 @@ from tests.portal.quotes.test_pricing import taken
 from tests.portal.test_commands import asked, run, shell, started
 
 NAME = "process_quotes"
-NOTHING = {"processed": 0, "quoted": 0, "errors": 0, "review": 0, "late": 0, "skipped": 0, "locks_cleared": 0}
+NOTHING = {"processed": 0, "quoted": 0, "errors": 0, "review": 0, "late": 0, "waiting": 0, "skipped": 0, "locks_cleared": 0}
 VAGUE = "Some old stuff, please have a look."
 
 
@@ -156,14 +154,3 @@ def test_told_to_stop_it_finishes_the_quote_in_hand_and_prints_its_counts(ai):
     assert sorted(states()) == ["ai_quoted"] * priced + ["pending"] * (5 - priced)
     assert f'"processed": {priced}, "quoted": {priced}' in out
     assert len(ai.ai_ledger()) == priced
-
-
-@pytest.mark.django_db
-def test_a_run_with_nothing_to_ask_leaves_the_question_whether_the_ai_is_back_to_the_next():
-    Provider.objects.create(name="ai", purpose=Purpose.AI, paused_until=Now() - timedelta(seconds=1), reason="It was away.")
-
-    assert asked(NAME) == (0, NOTHING)
-    make_quote()
-
-    assert asked(NAME)[1]["quoted"] == 1
-    assert Provider.objects.get(name="ai").paused_until is None

@@ -50,7 +50,13 @@ def test_an_offer_says_what_it_costs_line_by_line_until_when_and_how_to_answer()
             assert fact in told
         for fact in ("2 bags, 1.5 cubic yards", "Collection, construction waste $120.00", "Volume, small $648.58", "HST 13 % $99.92"):
             assert fact in told
-        for fact in ("Total in CAD, taxes included $868.50", "March 2, 2026", "Green Cart", "416-555-0100", "1 Front St, Toronto"):
+        for fact in (
+            "Total in CAD, taxes included $868.50",
+            replies.spelled(quote.valid_until),
+            "Green Cart",
+            "416-555-0100",
+            "1 Front St, Toronto",
+        ):
             assert fact in told
         assert told.count("CAD") == 1
         assert [answer.label in told for answer in Answer] == [True] * 4
@@ -81,7 +87,16 @@ def test_a_report_names_customer_amount_confidence_next_step_and_the_desk():
     assert mail.subject == f"Quote {quote.number}, $868.50, for {quote.name}"
     for words in (mail.text, Words(mail.html).words):
         told = " ".join(words.split())
-        for fact in (quote.name, quote.email, quote.phone, quote.address, "$868.50", "86%", "Next step", "March 2, 2026"):
+        for fact in (
+            quote.name,
+            quote.email,
+            quote.phone,
+            quote.address,
+            "$868.50",
+            "86%",
+            "Next step",
+            replies.spelled(quote.valid_until),
+        ):
             assert fact in told
     desk = f"https://portal.example/admin/portal/quote/{quote.pk}/change/"
     assert desk in mail.text

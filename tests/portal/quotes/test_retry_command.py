@@ -228,6 +228,7 @@ def test_a_second_run_leaves_the_work_to_the_first_but_a_named_quote_does_not_wa
         code, facts = asked(NAME, AT_ONCE)
         assert (code, facts["already_running"], facts["selected"], received(sandbox)) == (0, True, 0, [])
         assert asked(NAME, AT_ONCE, f"--quote-id={quote.pk}")[1]["sent"] == 2
+        first.execute("SELECT pg_advisory_unlock(%s)", [retries.ONE_AT_A_TIME])
 
     assert asked(NAME, AT_ONCE)[1]["sent"] == 2
     assert received(sandbox).count(other.email) == 1
