@@ -248,7 +248,7 @@ def test_a_script_that_is_not_understood_changes_nothing(sandbox: Sandbox, scrip
     with pytest.raises(NotUnderstood):
         sandbox.use(notes={"modes": ["503"]}, mail=script)
 
-    assert [script.plan.modes for script in sandbox.scripts.values()] == [("refuse-550",), ()]
+    assert {server: script.plan.modes for server, script in sandbox.scripts.items()} == {"mail": ("refuse-550",), "notes": (), "ai": ()}
 
 
 def send(
