@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +18,9 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.signing import dumps
-from django.db import connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models.functions import Now
+from django.test.utils import setup_databases, teardown_databases
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
@@ -119,10 +120,23 @@ def sandbox(tmp_path_factory) -> Iterator[Sandbox]:
         yield sandbox
 
 
+@contextmanager
+def own_database() -> Iterator[None]:
+    """The tests' database, also in a run none of whose tests is marked for one: pytest-django makes none then, and ours would be used."""
+    if connection.settings_dict["NAME"].startswith("test_"):
+        yield
+        return
+    made = setup_databases(verbosity=0, interactive=False, aliases={DEFAULT_DB_ALIAS})
+    try:
+        yield
+    finally:
+        teardown_databases(made, verbosity=0)
+
+
 @pytest.fixture(scope="module")
 def background(sandbox, tmp_path_factory, django_db_setup, django_db_blocker) -> Iterator[Background]:
     """One watchdog for all tests of this file, both of its clusters answering."""
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), own_database():
         background = start(sandbox, tmp_path_factory.mktemp("background"))
         try:
             assert answers("short"), "the background work did not start"
