@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "django_q",
     "import_export",
     "messaging",
+    "campaigns",
     "portal",
 ]
 

@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from campaigns.models import CampaignType
+from campaigns.settings import SchedulerSettings
 from messaging import delivery, notes
 from messaging.gateways.cms import CmsClient, HttpCms, ManualCms
 from messaging.gateways.mail import MailServer, from_url
@@ -156,6 +158,11 @@ def quote_mail_terms() -> MailTerms:
 def retry_terms(*, pause_seconds: float, stop: Callable[[], bool] = shutdown.told) -> retries.Terms:
     """How this deployment tries the mails of quotes again."""
     return retries.Terms(mail=quote_mail_terms(), delivery=mail_terms(pause_seconds=0, stop=stop), pause_seconds=pause_seconds)
+
+
+def scheduler_settings(*, at: datetime | None = None) -> tuple[SchedulerSettings, dict[str, int]]:
+    """Every number of the campaign rules in force at that moment, now if untold; and by kind the version it comes from."""
+    return SchedulerSettings(campaign_types=CampaignType.objects.behaviours()), {}
 
 
 def mail_servers_down() -> str:

@@ -35,7 +35,15 @@ LAYERS = [
 ]
 
 # Likewise inside campaigns.
-CAMPAIGN_LAYERS = [{"__init__", "what_if"}, {"contact_json"}, {"scheduler"}, {"settings"}, {"ranges"}, {"zip_codes"}, {"rules"}]
+CAMPAIGN_LAYERS = [
+    {"__init__", "apps", "promises", "what_if"},
+    {"contact_json", "loading"},
+    {"scheduler"},
+    {"settings"},
+    {"ranges", "changes", "models"},
+    {"zip_codes"},
+    {"rules"},
+]
 PURE = {"retry", "fingerprints", "note_texts", "log_lines", "text_input", "mime", "faults", "spool", "html_bodies"}  # no Django ORM
 
 

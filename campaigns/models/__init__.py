@@ -1,0 +1,26 @@
+"""The nouns of campaigns. One file per noun; Django finds them all here."""
+
+from campaigns.models.campaign import CampaignChange, CampaignInstance, CampaignType, ContactCampaign, Targeted
+from campaigns.models.contact import Contact, Flag
+from campaigns.models.engagement import Behaviour, EngagementEvent
+from campaigns.models.run import RunChunk, RunStatus, SchedulerRun, Scope
+from campaigns.models.schedule import EmailSchedule, SkipReason, Status
+
+__all__ = [
+    "Behaviour",
+    "CampaignChange",
+    "CampaignInstance",
+    "CampaignType",
+    "Contact",
+    "ContactCampaign",
+    "EmailSchedule",
+    "EngagementEvent",
+    "Flag",
+    "RunChunk",
+    "RunStatus",
+    "SchedulerRun",
+    "Scope",
+    "SkipReason",
+    "Status",
+    "Targeted",
+]
