@@ -132,12 +132,19 @@ def resume(run_id: int) -> SchedulerRun:
     return found
 
 
-def work(run_id: int, *, write: bool = True, stop: Callable[[], bool] = never) -> None:
-    """The run is over, or was told to stop, when this returns. Waits for the database if it is away. Raises RunFailed."""
+def nothing(run: SchedulerRun) -> None:
+    """Tell nobody."""
+
+
+def work(run_id: int, *, write: bool = True, stop: Callable[[], bool] = never, tell: Callable[[SchedulerRun], None] = nothing) -> None:
+    """The run is over, or was told to stop, when this returns. Waits for the database if it is away. Raises RunFailed.
+
+    `tell` is given the run now and then.
+    """
     away_since = None
     while not stop():
         try:
-            state = once(run_id, write=write)
+            run = once(run_id, write=write)
         except (OperationalError, InterfaceError) as trouble:
             if not connection.in_atomic_block:
                 connection.close()
@@ -147,23 +154,26 @@ def work(run_id: int, *, write: bool = True, stop: Callable[[], bool] = never) -
             time.sleep(1)
             continue
         away_since = None
-        if state == RunStatus.FAILED:
-            raise RunFailed(f"Run {run_id} failed: {SchedulerRun.objects.get(pk=run_id).error}")
-        if state != RunStatus.RUNNING:
+        tell(run)
+        if run.status == RunStatus.FAILED:
+            raise RunFailed(f"Run {run_id} failed: {run.error} Resume it with --resume {run_id}, or start anew.")
+        if run.status != RunStatus.RUNNING:
             return
+    if not RunChunk.objects.filter(run=run_id).leased().exists():  # nobody else is at it either
+        fail(run_id, "It was told to stop.")
 
 
-def once(run_id: int, *, write: bool) -> str:
-    """One step of one chunk, or what lies between two steps; else a moment's wait. The run's status afterwards."""
-    run = SchedulerRun.objects.defer("decided").get(pk=run_id)
+def once(run_id: int, *, write: bool) -> SchedulerRun:
+    """One step of one chunk, or what lies between two steps; else a moment's wait. The run as it stood before."""
+    run = SchedulerRun.objects.get(pk=run_id)
     if run.status != RunStatus.RUNNING:
-        return run.status
+        return run
     taken = RunChunk.objects.filter(run=run).at(run.step).free().claim(lease=LEASE, limit=1)
     if taken:
         do(run, taken[0], write=write)
     elif not go_on(run.pk):
         time.sleep(WAIT_SECONDS)
-    return SchedulerRun.objects.values_list("status", flat=True).get(pk=run_id)
+    return run
 
 
 def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
