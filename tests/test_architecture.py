@@ -36,9 +36,9 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "what_if"},
+    {"__init__", "apps", "promises", "what_if", "impact"},
     {"contact_json", "loading"},
-    {"scheduler"},
+    {"scheduler", "state_table"},
     {"settings"},
     {"ranges", "changes", "models"},
     {"zip_codes"},
