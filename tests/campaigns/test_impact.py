@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns import impact as impact_module
 from campaigns.impact import impact
@@ -132,3 +134,10 @@ def test_the_figures_do_not_depend_on_how_the_contacts_are_cut(monkeypatch):
 
     monkeypatch.setattr(impact_module, "CHUNK", 7)
     assert impact(old=OLD, new=new, day=TODAY).facts() == whole
+
+
+def test_contacts_are_loaded_also_while_queries_are_watched():
+    people("TX", 2)
+
+    with CaptureQueriesContext(connection):  # as with DEBUG on
+        assert impact(old=OLD, new=OLD, day=TODAY).before == 4
