@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, transaction
 from django.utils.formats import date_format
+from django.utils.html import format_html
 
 from campaigns.impact import GONE, Impact
 from campaigns.models.schedule import SkipReason
@@ -19,7 +20,7 @@ from portal.config.kinds import KINDS
 from portal.config.models import ConfigSeries
 from portal.wiring import impact_of
 
-MOST_DAYS = 40  # that are listed
+MOST_DAYS = 31  # that are listed
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def tables(found: Impact) -> list[Table]:
     reasons = [[reason_words(reason), whole(found, count)] for reason, count in found.by_reason.most_common()]
     return [
         Table("By state", ["State", "Excluded", "Released", "Moved"], states),
-        Table(f"By day{more}", ["Day", "Excluded", "Released", "Move away", "Come here"], listed),
         *([Table("Why mails would not go out any more", ["Reason", "Mails"], reasons)] if reasons else []),
+        Table(f"By day{more}", ["Day", "Excluded", "Released", "Move away", "Come here"], listed),
     ]
 
 
@@ -81,8 +82,8 @@ def whole(found: Impact, count: int) -> Any:
     return f"{round(count * found.factor):,}" if count else cells.NOTHING
 
 
-def day_cell(day: str) -> str:
-    return date_format(date.fromisoformat(day), "D, M j, Y")
+def day_cell(day: str) -> Any:
+    return format_html('<span class="unbroken">{}</span>', date_format(date.fromisoformat(day), "M j, Y"))
 
 
 def reason_words(reason: str) -> str:

@@ -32,7 +32,7 @@ WORDS = {
 @permission_required("portal.view_configversion", raise_exception=True)
 def page(request: HttpRequest) -> HttpResponse:
     """What holds now, in this deployment's environment."""
-    told: dict[str, Any] = {"title": "States", "environment": settings.CONFIG_ENVIRONMENT}
+    told: dict[str, Any] = {"title": "States", "here": settings.CONFIG_ENVIRONMENT}
     try:
         table = state_table(at=timezone.now(), environment=settings.CONFIG_ENVIRONMENT)
         told |= {"tables": tables(table), "departures": table.departures, "versions": versions(table)}
@@ -52,11 +52,11 @@ def tables(table: StateTable) -> list[Table]:
 
 def cells_of(row: StateRow) -> Sequence[Any]:
     return [
-        cells.two_lines(format_html("<strong>{}</strong>", row.state), row.name),
+        cells.two_lines(format_html("<strong>{}</strong>", row.state), format_html('<span class="unbroken">{}</span>', row.name)),
         cells.two_lines(cells.badge(WORDS[row.anchor], TONES.get(row.anchor, "amber")), "" if row.is_free else row.rule),
         row.window if row.window != "none" else cells.NOTHING,
-        cells.two_lines(row.source, row.status),
-        format_html('<span class="whitespace-nowrap">{}</span>', row.since),
+        cells.two_lines(format_html('<span class="words">{}</span>', row.source), row.status),
+        format_html('<span class="unbroken">{}</span>', row.since),
         f"{row.contacts:,}",
         next_change(row.next_change),
     ]

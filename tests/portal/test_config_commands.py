@@ -151,7 +151,7 @@ REFUSED = [
     ('{"send_time": "09:00",}', "Line 1, column"),
     ('{"send_time": "09:00" /* early */}', "this is no JSON"),
     ('{"send_time": "09:00", "send_time": "10:00"}', "send_time stands twice in the same table; keep one of them"),
-    ('{"sned_time": "09:00"}', "sned_time is not known here"),
+    ('{"sned_time": "09:00"}', "sned_time is not known here; did you mean send_time"),
     ('{"overdue_days": NaN}', "NaN is no value; write a number"),
     ('{"overdue_days": 1e400}', "overdue_days must be a whole number from 0 to 60; got inf"),
     ('{"overdue_days": ' + "9" * 5_000 + "}", "limit"),
@@ -193,6 +193,17 @@ def test_wrong_usage_is_named(told, sentence):
 def test_there_must_be_something_to_roll_back():
     assert refusal(run, "rollback_config", "timing") == (1, "Nothing to roll back: timing is as shipped. Nothing was stored.")
     assert refusal(run, "rollback_config", "timing", "--to", "7") == (1, "There is no version 7 of timing. Nothing was stored.")
+
+
+def test_a_version_of_an_older_release_that_cannot_come_back_is_named():
+    version, now = kinds.put("timing", KINDS["timing"].shipped, valid_from=timezone.now(), author=None, note="x"), timezone.now()
+    ConfigVersion.objects.filter(pk=version.pk).update(in_force=(version.valid_from, now))
+    data = version.data | {"moon_phase": "full"}
+    ConfigVersion.objects.create(series=version.series, number=2, data=data, in_force=(now, timezone.now()), note="old")
+    kinds.put("timing", KINDS["timing"].shipped, valid_from=timezone.now(), author=None, note="x")
+
+    told = "Version 2 cannot be brought back. Timing: moon_phase is not known here. Nothing was stored."
+    assert refusal(run, "rollback_config", "timing", "--to", "2") == (1, told)
 
 
 def test_a_beginning_that_has_passed_is_refused(typed):

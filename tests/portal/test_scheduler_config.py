@@ -1,9 +1,11 @@
 """The scheduler's numbers as versions: ranges, environments, what a change does at once, and one SchedulerSettings made of it all."""
 
+import threading
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -79,6 +81,24 @@ def test_a_change_is_in_force_at_once():
 
     told, numbers = wiring.scheduler_settings()
     assert (before, told.max_emails_per_period, numbers["frequency"]) == (5, 3, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_has_read_the_settings_before_sees_the_change_with_its_next_look():
+    def work(seen, changed):
+        seen.append(wiring.scheduler_settings()[0].period_days)
+        changed.wait()
+        seen.append(wiring.scheduler_settings()[0].period_days)
+        connection.close()
+
+    seen, changed = [], threading.Event()
+    worker = threading.Thread(target=work, args=(seen, changed))
+    worker.start()
+    put("frequency", at=timezone.now(), period_days=10)
+    changed.set()
+    worker.join()
+
+    assert seen[1] == 10
 
 
 def test_each_kind_has_versions_of_its_own():

@@ -133,10 +133,21 @@ def test_what_a_change_does_to_the_plan_is_told_before_it_is_saved():
 
     impact = response.context["impact"]
     assert impact.sentence == "6 planned mails become 0: 6 excluded, 0 released, 0 moved. Planned as of today for all 3 contacts."
-    assert [table.title for table in impact.tables] == ["By state", "By day", "Why mails would not go out any more"]
+    assert [table.title for table in impact.tables] == ["By state", "Why mails would not go out any more", "By day"]
     assert plain(impact.tables[0].rows) == [["TX Texas", "6", "–", "–"]]
-    assert plain(impact.tables[2].rows) == [["The state excludes every day", "6"]]
+    assert plain(impact.tables[1].rows) == [["The state excludes every day", "6"]]
     assert "What it does to the plan" in text_of(response)
+    assert not ConfigVersion.objects.exists()
+
+
+def test_every_field_that_is_wrong_is_named_below_the_data():
+    response = confirm_page("state_rules", CA=RULES["CA"] | {"source": "", "after": 400}, TX=RULES["TX"] | {"anchr": "always"})
+
+    assert response.context["form"].errors["content"] == [
+        "CA.after must be a whole number from 0 to 183; got 400.",
+        "CA.source must say where the rule comes from, in 1 to 300 characters; got nothing.",
+        "TX.anchr is not known here; did you mean anchor.",
+    ]
     assert not ConfigVersion.objects.exists()
 
 

@@ -37,7 +37,10 @@ class Command(PortalCommand):
             data = data_of(kind, number, environment=where)
         except NoSuchVersion as missing:
             raise CommandError(f"{missing} Nothing was stored.") from None
-        report = put(kind, data, begins=when, environment=where, note=note or f"Back to version {number}", dry_run=dry_run)
+        try:
+            report = put(kind, data, begins=when, environment=where, note=note or f"Back to version {number}", dry_run=dry_run)
+        except CommandError as refusal:
+            raise CommandError(f"Version {number} cannot be brought back. {refusal}") from None
         assert isinstance(report.facts, dict)
         return Report(facts=report.facts | {"restored": number}, text=report.text, exit_code=report.exit_code)
 
