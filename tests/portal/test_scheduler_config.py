@@ -1,5 +1,6 @@
 """The scheduler's numbers as versions: ranges, environments, what a change does at once, and one SchedulerSettings made of it all."""
 
+import json
 import threading
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from campaigns import settings as campaigns_settings
 from campaigns.models import CampaignType
 from campaigns.rules.email_types import FIRST_CAMPAIGN_TYPES
 from campaigns.rules.states import STATES, Anchor
@@ -65,6 +67,14 @@ def test_what_is_shipped_are_the_defaults_of_the_scheduler():
     assert all(told.rules.of(state) == SchedulerSettings().rules.of(state) for state in STATES)
     assert dict(told.campaign_types) == dict(FIRST_CAMPAIGN_TYPES)
     assert numbers == dict.fromkeys(OF_SCHEDULER, 0)
+
+
+def test_a_run_keeps_what_it_was_given_and_makes_the_same_of_it():
+    put("state_rules", at=timezone.now(), **rule("NY", anchor="none"), **rule("CA", after=31))
+    told, _ = wiring.scheduler_settings()
+
+    kept = json.loads(json.dumps(campaigns_settings.plain(told)))
+    assert campaigns_settings.read(kept) == told
 
 
 def test_all_kinds_are_read_in_one_query_and_the_types_in_another(django_assert_num_queries):
