@@ -36,13 +36,13 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "what_if"},
+    {"__init__", "apps", "promises", "what_if", "impact"},
     {"runs"},
     {"run_totals"},
     {"chunks"},
     {"counts", "writing"},
     {"contact_json", "loading", "differences"},
-    {"scheduler", "day_counts", "packing"},
+    {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
     {"ranges", "changes", "models"},
     {"zip_codes"},
