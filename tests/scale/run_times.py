@@ -30,7 +30,8 @@ CONTACTS = """
 """
 CAMPAIGNS = """
     INSERT INTO campaigns_campaigninstance (campaign_type_id, name, metadata, active_from)
-    SELECT id, 'Spring', '{}', date '2026-01-01' FROM campaigns_campaigntype WHERE name IN ('rate_increase', 'seasonal_promo', 'policy_update')
+    SELECT id, 'Spring', '{}', date '2026-01-01' FROM campaigns_campaigntype
+    WHERE name IN ('rate_increase', 'seasonal_promo', 'policy_update')
 """
 TARGETS = """
     INSERT INTO campaigns_contactcampaign (contact_id, instance_id, trigger_on, targeted)
@@ -53,6 +54,13 @@ HISTORY = """
         false, false, 'birthday', '', n
     FROM generate_series(%(first)s, %(last)s) AS n WHERE n %% 10 < 3
 """
+
+KEYS = {
+    "contact_id": "campaigns_contact",
+    "message_id": "messaging_message",
+    "campaign_instance_id": "campaigns_campaigninstance",
+    "parent_id": "bare",
+}
 
 
 @dataclass(frozen=True)
@@ -121,12 +129,8 @@ def bare_copy() -> float:
     """Seconds for the COPY of all rows into an empty table with the same indexes, checks and foreign keys."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE bare (LIKE campaigns_emailschedule INCLUDING ALL)")
-        cursor.execute("ALTER TABLE bare ADD FOREIGN KEY (contact_id) REFERENCES campaigns_contact DEFERRABLE INITIALLY DEFERRED")
-        cursor.execute("ALTER TABLE bare ADD FOREIGN KEY (message_id) REFERENCES messaging_message DEFERRABLE INITIALLY DEFERRED")
-        cursor.execute(
-            "ALTER TABLE bare ADD FOREIGN KEY (campaign_instance_id) REFERENCES campaigns_campaigninstance DEFERRABLE INITIALLY DEFERRED"
-        )
-        cursor.execute("ALTER TABLE bare ADD FOREIGN KEY (parent_id) REFERENCES bare DEFERRABLE INITIALLY DEFERRED")
+        for column, table in KEYS.items():
+            cursor.execute(f"ALTER TABLE bare ADD FOREIGN KEY ({column}) REFERENCES {table} DEFERRABLE INITIALLY DEFERRED")
         path = settings.VAR_DIR / "bench.copy"
         with path.open("wb") as out, cursor.copy("COPY campaigns_emailschedule TO STDOUT (FORMAT BINARY)") as copy:
             for piece in copy:
