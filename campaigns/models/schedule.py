@@ -145,6 +145,7 @@ class EmailSchedule(models.Model):
         ]
         indexes = [
             models.Index(fields=["status", "send_on"], name="schedule_by_status_and_day"),
+            models.Index(fields=["send_on"], name="schedule_over_cap", condition=Q(over_cap=True)),
             models.Index(fields=["run"], name="schedule_by_run"),
             models.Index(fields=["campaign_instance"], name="schedule_by_campaign", condition=Q(campaign_instance__isnull=False)),
         ]
