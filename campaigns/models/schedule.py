@@ -66,6 +66,10 @@ class EmailScheduleQuerySet(LifecycleQuerySet):
     def handed_over(self) -> Self:
         return self.filter(status=Status.SCHEDULED)
 
+    def over_cap(self) -> Self:
+        """Planned for a day that is above its cap, because no later one had room."""
+        return self.planned().filter(over_cap=True)
+
     def due(self, day: date, *, overdue_days: int) -> Self:
         """Planned for that day, or for one of the days before on which it could not leave."""
         return self.planned().filter(send_on__gt=date.fromordinal(day.toordinal() - overdue_days - 1), send_on__lte=day)
