@@ -83,6 +83,7 @@ class CampaignInstance(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        verbose_name = "campaign"
         constraints = [
             models.UniqueConstraint(fields=["campaign_type", "name"], name="one_campaign_per_type_and_name"),
             models.CheckConstraint(
@@ -116,6 +117,7 @@ class ContactCampaign(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        verbose_name = "target"
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "instance", "trigger_on"], nulls_distinct=False, name="one_target_per_contact_and_trigger"

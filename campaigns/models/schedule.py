@@ -121,6 +121,7 @@ class EmailSchedule(models.Model):
 
     class Meta:
         ordering = ["send_on", "pk"]
+        verbose_name = "planned mail"
         permissions = [("run_scheduler", "Can start scheduler runs and hand mails over")]
         constraints = [
             models.UniqueConstraint(

@@ -11,6 +11,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 
 from campaigns.models import CampaignChange, CampaignInstance, CampaignType, ContactCampaign, EmailSchedule
+from messaging.models import EmailTemplate
 from portal import wiring
 from portal.admin import cells, schedule_cells
 from portal.admin.campaign_confirm import ConfirmsWindows
@@ -121,6 +122,12 @@ class CampaignDesk(ChoosesContacts, ConfirmsWindows):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         return (queryset.filter(name__istartswith=search_term.strip()) if search_term.strip() else queryset), False
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name.endswith("_template"):
+            field.queryset = EmailTemplate.objects.in_use()
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["campaign_type"] if obj else []  # what was planned is known by it

@@ -45,7 +45,7 @@ def why_not(mail: EmailSchedule) -> str:
 
 STOP = Act(
     name="stop",
-    label="Stop this mail",
+    label="Stop",
     explains="It is not sent, and no run of the scheduler plans it again. Other mails to the contact go on. This cannot be taken back.",
     done=("is stopped", "are stopped"),
     permission="messaging.decide_message",
@@ -61,7 +61,7 @@ STOP = Act(
 @admin.register(EmailSchedule)
 class ScheduleDesk(ReadOnly):
     acts = (STOP,)
-    list_display = ["send", "state", "mail", "contact_shown", "event", "why", "message_shown", "helps"]
+    list_display = ["send", "state", "mail", "contact_shown", "event", "why", "helps"]
     list_display_links = ["send"]
     list_filter = [ProgressFilter, TypeFilter, ReasonFilter, MarkFilter, ContactStateFilter, ("send_on", RangeDateFilter)]
     list_filter_submit = True
@@ -83,7 +83,7 @@ class ScheduleDesk(ReadOnly):
 
     @display(description="state")
     def state(self, mail: EmailSchedule) -> SafeString:
-        return schedule_cells.state(mail)
+        return cells.two_lines(schedule_cells.state(mail), cells.link(mail.message, "its message") if mail.message else "")
 
     @display(description="e-mail")
     def mail(self, mail: EmailSchedule) -> SafeString:
@@ -103,10 +103,6 @@ class ScheduleDesk(ReadOnly):
     @display(description="why")
     def why(self, mail: EmailSchedule) -> Any:
         return schedule_cells.why(mail)
-
-    @display(description="message")
-    def message_shown(self, mail: EmailSchedule) -> SafeString:
-        return cells.link(mail.message, "Open") if mail.message else cells.NOTHING
 
     @display(description="what helps")
     def helps(self, mail: EmailSchedule) -> SafeString:

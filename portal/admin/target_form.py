@@ -5,9 +5,9 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminRadioSelectWidget,
-    UnfoldAdminSelectMultipleWidget,
     UnfoldAdminSingleDateWidget,
     UnfoldAdminTextareaWidget,
 )
@@ -34,13 +34,13 @@ class TargetForm(forms.Form):
     states = forms.MultipleChoiceField(
         required=False,
         choices=STATE_CHOICES,
-        widget=UnfoldAdminSelectMultipleWidget({"size": 8}),
-        help_text="None chosen: every state. Hold Ctrl to choose several.",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="None ticked: every state.",
     )
     carriers = forms.MultipleChoiceField(
         required=False,
-        widget=UnfoldAdminSelectMultipleWidget({"size": 6}),
-        help_text="None chosen: every carrier.",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="None ticked: every carrier.",
     )
     trigger_on = forms.DateField(
         required=False,

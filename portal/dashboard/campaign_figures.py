@@ -31,8 +31,8 @@ class Today:
 def planned_by_day(*, today: date, days: int) -> list[Day]:
     """Today and the days after it, none left out."""
     span = EmailSchedule.objects.filter(send_on__gte=today, send_on__lt=today + timedelta(days=days)).order_by()
-    planned = dict(span.planned().values_list("send_on").annotate(Count("*")))
-    above = dict(span.over_cap().values_list("send_on").annotate(Count("*")))
+    planned = dict(span.planned().values_list("send_on").annotate(mails=Count("*")))
+    above = dict(span.over_cap().values_list("send_on").annotate(mails=Count("*")))
     every = [today + timedelta(days=ahead) for ahead in range(days)]
     return [Day(on=day, planned=planned.get(day, 0), over_cap=above.get(day, 0)) for day in every]
 
@@ -40,7 +40,7 @@ def planned_by_day(*, today: date, days: int) -> list[Day]:
 def of_today(*, today: date, overdue_days: int) -> Today:
     due = EmailSchedule.objects.due(today, overdue_days=overdue_days)
     planned_for_today = EmailSchedule.objects.filter(send_on=today).order_by()
-    reasons = planned_for_today.skipped().values_list("skip_reason").annotate(Count("*"))
+    reasons = planned_for_today.skipped().values_list("skip_reason").annotate(mails=Count("*"))
     return Today(due=due.count(), handed_over=planned_for_today.handed_over().count(), skipped=dict(reasons))
 
 
