@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSingleDateWidget,
@@ -34,12 +33,12 @@ class TargetForm(forms.Form):
     states = forms.MultipleChoiceField(
         required=False,
         choices=STATE_CHOICES,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        widget=forms.CheckboxSelectMultiple,
         help_text="None ticked: every state.",
     )
     carriers = forms.MultipleChoiceField(
         required=False,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        widget=forms.CheckboxSelectMultiple,
         help_text="None ticked: every carrier.",
     )
     trigger_on = forms.DateField(
