@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
@@ -85,7 +86,10 @@ def add(contacts: QuerySet[Contact], *, instance_id: int, plan: Plan, targeted: 
     """These contacts are meant by the campaign; how many of them newly. A second time it is none."""
     CampaignInstance.objects.select_for_update().get(pk=instance_id)  # two at once would spread the same contacts twice
     chosen = new_among(contacts, instance_id=instance_id, plan=plan).order_by().values("pk")
-    query, told = chosen.query.sql_with_params()
+    try:
+        query, told = chosen.query.sql_with_params()
+    except EmptyResultSet:  # Django sees that it is nobody
+        return 0
     with connection.cursor() as cursor:
         cursor.execute(ADD.format(chosen=query), [instance_id, plan.trigger_on, plan.spread_days, targeted.value, *told])
         return cursor.rowcount
@@ -114,7 +118,7 @@ def known_as(told: Sequence[str]) -> dict[str, list[int]]:
     """By what was typed, in small letters: the ids of the contacts of that id or address."""
     numbers = [int(line) for line in told if line.isascii() and line.isdecimal() and len(line) <= LONGEST_ID]
     addresses = [line.lower() for line in told if "@" in line]
-    known = Contact.objects.alias(low=Lower("email")).order_by("pk")
+    known = Contact.objects.annotate(low=Lower("email")).order_by("pk")
     there = set(known.filter(pk__in=numbers).values_list("pk", flat=True))
     found = {line: [int(line)] for line in told if line.isascii() and line.isdecimal() and len(line) <= LONGEST_ID and int(line) in there}
     for number, address in known.filter(low__in=addresses).values_list("pk", "low"):
