@@ -41,7 +41,7 @@ CAMPAIGN_LAYERS = [
     {"run_totals"},
     {"chunks"},
     {"counts", "writing"},
-    {"contact_json", "loading", "differences"},
+    {"contact_json", "loading", "differences", "targeting", "stopping"},
     {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
     {"ranges", "changes", "models"},
