@@ -36,7 +36,9 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "what_if"},
+    {"__init__", "apps", "promises", "explain"},
+    {"explaining"},
+    {"what_if"},
     {"contact_json", "loading"},
     {"scheduler"},
     {"settings"},
