@@ -7,7 +7,7 @@ from typing import Any
 from campaigns.explaining.exclusion import Verdict, day_kinds, verdict_on
 from campaigns.explaining.facts import Facts, facts_of
 from campaigns.explaining.mails import mails
-from campaigns.explaining.step import Step
+from campaigns.explaining.step import SHIPPED, Step
 from campaigns.explaining.steps import steps
 from campaigns.explaining.stored import Difference, changed_since, differences
 from campaigns.explaining.words import iso
@@ -25,6 +25,13 @@ class Explanation:
     differences: list[Difference]
     since_then: list[str]  # what has happened since the last run, where there are differences
     days: dict[Any, str]
+
+    @property
+    def story(self) -> list[str]:
+        """Where the stored schedule says something else, and why; empty where it does not."""
+        if self.differences and not self.facts.stored:
+            return ["The schedule has no mail of this contact yet.", *self.since_then]
+        return [*(one.sentence for one in self.differences), *self.since_then]
 
     @property
     def on_that_day(self) -> list[dict[str, Any]]:
@@ -82,13 +89,13 @@ def as_text(told: Explanation) -> str:
     lines += ["", "Each rule in order"]
     for number, step in enumerate(told.steps, start=1):
         lines += [f"  {number}. {step.title}: {step.answer}", f"     {origin(step)}"]
-    if told.differences:
-        lines += ["", "The stored schedule differs"]
-        lines += [f"  {line}" for line in [*(one.sentence for one in told.differences), *told.since_then]]
+    if told.story:
+        lines += ["", "The stored schedule says something else", *(f"  {line}" for line in told.story)]
     return "\n".join(lines)
 
 
 def origin(step: Step) -> str:
     """Where a rule and its numbers come from."""
-    version = f"{step.kind} version {step.version}; " if step.kind else ""
+    shipped = ", as shipped" if step.version == SHIPPED else ""
+    version = f"configuration {step.kind.replace('_', ' ')}, version {step.version}{shipped}; " if step.kind else ""
     return f"{version}source: {step.source}"

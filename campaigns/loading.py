@@ -117,7 +117,8 @@ def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = 
     """The rows of a query as records; its columns are whole numbers, none of them NULL."""
     these = f"{column} BETWEEN %(first)s AND %(last)s" if isinstance(some, Range) else f"{column} = ANY(%(ids)s)"
     filled_in = query.replace("{some}", these).replace("{statuses}", STATUSES)
-    with connection.cursor() as cursor, cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy:
+    with connection.cursor() as cursor, cursor.cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy:
+        # psycopg's own cursor: the one that Django puts around it while DEBUG is on takes no parameters
         return records(b"".join(copy), np.dtype(dtype))
 
 

@@ -56,7 +56,7 @@ def history(facts: Facts) -> Step:
     waiting = len(rows) - len(done)
     names = facts.settings.email_types.names
     last = [f"{mail_name(names[row['kind']])} of {said(row['send_on'])}" for row in done[np.argsort(done["send_on"])][-3:]]
-    told = f"{count(len(done), 'mail')} gone out or on the way" + (f", last the {listed(last)}" if last else "")
+    told = f"{count(len(done), 'mail')} sent, on the way or stopped, last the {listed(last)}" if last else "No mail has gone out yet"
     return Step(
         rule="known_events",
         title="What is known already",
