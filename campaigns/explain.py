@@ -1,7 +1,7 @@
 """Why is this contact written to, or not? The scheduler's own rules, told for one contact in words."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from campaigns.explaining.exclusion import Verdict, day_kinds, verdict_on
@@ -72,10 +72,10 @@ def as_json(told: Explanation) -> dict[str, Any]:
             "changes_on": iso(verdict.changes_on),
         },
         "changes_on": iso(verdict.changes_on),
-        "rules": [asdict(step) for step in told.steps],
+        "rules": [vars(step) for step in told.steps],
         "mails": told.mails,
         "last_run": run.pk if run else None,
-        "differences": [asdict(one) for one in told.differences],
+        "differences": [vars(one) for one in told.differences],
         "changed_since_last_run": told.since_then,
     }
 

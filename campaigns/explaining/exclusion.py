@@ -9,7 +9,7 @@ import numpy as np
 
 from campaigns import scheduler
 from campaigns.explaining.facts import Facts
-from campaigns.explaining.words import ANCHORS, STATE_NAMES, as_date, count, said, span
+from campaigns.explaining.words import ANCHORS, STATE_NAMES, count, said, span
 from campaigns.rules.exclusions import windows
 from campaigns.rules.shapes import REASON_WORDS, YEAR, Array, Reason
 from campaigns.rules.states import Anchor
@@ -164,12 +164,10 @@ def day_kinds(facts: Facts, first: Any, until: Any) -> dict[Any, str]:
     """What each day is by the state's rule: free, lead, statutory, every or unknown."""
     days = np.arange(first, until)
     reasons, ends = scheduler.verdicts(facts.contacts.take(np.zeros(len(days), "i8")), days, settings=facts.settings)
-    begins = {one.end: one.statutory_start for one in spells(facts, first, until)}
-    told = {}
-    for day, reason, end in zip(days, reasons, ends, strict=True):
-        if reason == Reason.EXCLUSION_WINDOW:
-            kind = "unknown" if np.isnat(end) else ("lead" if day < begins[end] else "statutory")
-        else:
-            kind = "every" if reason == Reason.YEAR_ROUND_EXCLUSION else "free"
-        told[as_date(day)] = kind
-    return told
+    statutory = np.zeros(len(days), bool)
+    for one in spells(facts, first, until):
+        statutory |= (ends == one.end) & (days >= one.statutory_start)
+    inside = reasons == Reason.EXCLUSION_WINDOW
+    chosen = [reasons == Reason.YEAR_ROUND_EXCLUSION, inside & np.isnat(ends), inside & statutory, inside]
+    kinds = np.select(chosen, ["every", "unknown", "statutory", "lead"], "free")
+    return dict(zip(days.tolist(), kinds.tolist(), strict=True))

@@ -111,6 +111,6 @@ def facts_of(contact_id: int, *, day: Any, settings: SchedulerSettings, versions
 
 def stored_rows(contact_id: int, *, since: Any) -> list[EmailSchedule]:
     """The contact's rows since that day. In two questions, as the index by contact leaves follow-ups out and that by parent has them."""
-    rows = EmailSchedule.objects.with_progress().select_related("campaign_instance").order_by("pk")
+    rows = EmailSchedule.objects.order_by("pk")
     own = list(rows.filter(contact_id=contact_id, parent=None, send_on__gte=since))
     return own + list(rows.filter(parent__in=[row.pk for row in own]))
