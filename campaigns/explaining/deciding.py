@@ -9,7 +9,7 @@ from campaigns.explaining.exclusion import because, place, spells, window_words,
 from campaigns.explaining.facts import Facts
 from campaigns.explaining.mails import origin, skipped_as, swallowed, told_short
 from campaigns.explaining.step import SEED, SHIPPED, Step, configured
-from campaigns.explaining.words import ANCHORS, as_date, capital, count, iso, mail_name, said
+from campaigns.explaining.words import ANCHORS, as_date, capital, count, iso, listed, mail_name, said
 from campaigns.rules.email_types import POST_WINDOW, is_campaign, is_follow_up
 from campaigns.rules.shapes import GOES_OUT, ONE_DAY, Array, Reason, Status
 from campaigns.rules.states import Anchor
@@ -35,10 +35,17 @@ def exclusion(facts: Facts) -> Step:
             "in_force_since": rule.since,
             "status": rule.status,
         },
-        answer=exclusion_answer(facts, some) + ("" if rule.anchor == Anchor.NONE else hit),
+        answer=exclusion_answer(facts, some) + ("" if rule.anchor == Anchor.NONE else hit + exceptions(facts)),
         source=f"{rule.source} ({rule.status})" if rule.anchor != Anchor.NONE else SEED,
         **configured(facts, "state_rules", "pre_window_exclusion_days", "block_when_anchor_missing"),
     )
+
+
+def exceptions(facts: Facts) -> str:
+    """The campaigns that no window stops."""
+    types = facts.settings.campaign_types
+    names = [name.replace("_", " ") for name, one in types.items() if one.active and not one.respect_exclusion_windows]
+    return f" Campaigns that ignore windows go out all the same: {listed(names)}." if names else ""
 
 
 def exclusion_answer(facts: Facts, some: list[Any]) -> str:

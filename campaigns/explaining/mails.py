@@ -66,7 +66,7 @@ def sentence(facts: Facts, row: Any) -> str:
     """Why a planned or skipped mail is what it is."""
     if row["status"] == Status.SKIPPED:
         return f"Skipped on {said(row['send_on'])}: {skipped_because(facts, row)}."
-    return f"Goes out on {said(row['send_on'])}{origin(facts, row)}." + moves(facts, row)
+    return f"Goes out on {said(row['send_on'])}{origin(facts, row)}." + remarks(facts, row)
 
 
 def skipped_because(facts: Facts, row: Any) -> str:
@@ -110,9 +110,9 @@ def swallowed(facts: Facts, row: Any) -> str:
     return f"the {listed(names)}" if names else "what it swallowed"
 
 
-def moves(facts: Facts, row: Any) -> str:
-    """Why it is not on its own day; empty where it is."""
-    told = ""
+def remarks(facts: Facts, row: Any) -> str:
+    """What is unusual about its day: that no window counts, or that it is not its own."""
+    told = "" if row["respects"] else " It ignores exclusion windows."
     if row["catch_up"]:
         own = row["event_on"] - facts.settings.email_types.lead[row["kind"]]
         told += f" Its own day, {said(own)}, was over, so it catches up."

@@ -65,12 +65,12 @@ def key(email_type: str, event_on: str | None, instance: int | None) -> tuple[An
 def said_of(row: EmailSchedule | None) -> str:
     if row is None:
         return ""
-    return f"{row.status} on {said(row.send_on)}" + (f" ({row.skip_reason})" if row.skip_reason else "")
+    return f"{row.status} on {said(row.send_on)}" + (f" ({row.skip_reason.replace('_', ' ')})" if row.skip_reason else "")
 
 
 def said_by(row: Any) -> str:
     reason = REASON_WORDS[row["reason"]]
-    return f"{STATUS_WORDS[row['status']]} on {said(row['send_on'])}" + (f" ({reason})" if reason else "")
+    return f"{STATUS_WORDS[row['status']]} on {said(row['send_on'])}" + (f" ({reason.replace('_', ' ')})" if reason else "")
 
 
 def changed_since(facts: Facts) -> list[str]:

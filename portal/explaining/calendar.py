@@ -11,8 +11,8 @@ from campaigns.explaining.words import capital, mail_name, said
 
 KINDS = {  # of a day: what its shade means
     "free": "",
-    "lead": "before the window: the portal's own days",
-    "statutory": "within the window",
+    "lead": "lead time before the state's window",
+    "statutory": "within the state's window",
     "every": "excluded: every day is",
     "unknown": "blocked: nobody can tell whether it is excluded",
 }

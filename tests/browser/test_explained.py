@@ -36,7 +36,7 @@ def test_the_explanation_fits_a_phone_and_another_day_is_a_tap_away(office: Offi
     expect(page.locator(".explained-month")).to_have_count(MONTHS)
     picture(page, "phone-explained")
 
-    page.get_by_label("Before the window").first.tap()
+    page.get_by_label("Lead time before").first.tap()
 
     expect(page.locator(".verdict-sentence")).to_contain_text("may not be written to, because California excludes from 11 April")
     expect(page.locator(".day-asked")).to_have_count(2)  # in the calendar, and in its legend

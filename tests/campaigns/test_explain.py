@@ -1,19 +1,33 @@
 """One contact, explained: the verdict and when it changes, each mail's sentence, each rule, and what the stored schedule says."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from django.utils import timezone
 
 from campaigns.explain import as_json, as_text, explain
-from campaigns.models import CampaignInstance, CampaignType, Contact, ContactCampaign, EmailSchedule, RunStatus, SchedulerRun, Status
+from campaigns.explaining.words import said
+from campaigns.models import (
+    CampaignInstance,
+    CampaignType,
+    Contact,
+    ContactCampaign,
+    EmailSchedule,
+    EngagementEvent,
+    RunStatus,
+    SchedulerRun,
+    Status,
+)
 from campaigns.rules.states import STATES, Window
 from campaigns.settings import SchedulerSettings
 from campaigns.what_if import what_if
-from messaging.models import Suppression
+from messaging.models import Message, Suppression
 from tests.campaigns import slow_model
 from tests.campaigns.asking import day
+from tests.factories import make_message
+from tests.portal.desk_rows import bring
 
 pytestmark = pytest.mark.django_db
 
@@ -148,7 +162,8 @@ def test_every_mail_says_why():
     assert mails == {
         "birthday": f"Skipped on 26 June 2026: {CALIFORNIA}.",
         "campaign_rate_increase": f"Skipped on 18 May 2026: {CALIFORNIA}.",
-        "campaign_regulatory_notice": "Goes out on 3 June 2026, campaign “Notice”, on its trigger date, 3 June 2026.",
+        "campaign_regulatory_notice": "Goes out on 3 June 2026, campaign “Notice”, on its trigger date, 3 June 2026. "
+        "It ignores exclusion windows.",
         "post_window": "Goes out on 9 September 2026, after the window that ends on 8 September 2026, in place of the birthday mail and "
         "rate increase mail.",
         "aep": "Goes out on 15 September 2026, the AEP day.",
@@ -247,6 +262,28 @@ def test_a_mail_that_a_person_stopped_is_told_and_not_planned_again():
     assert [mail["sentence"] for mail in told.mails if mail["email_type"] == "birthday"] == [
         "Would have gone out on 26 June 2026; a person stopped it, about the birthday on 10 July 2026."
     ]
+
+
+def test_a_mail_that_went_out_is_told_and_so_is_its_follow_up_by_what_the_contact_did():
+    contact = make("TX")
+    message = make_message(kind="birthday")
+    bring(message, "sent")
+    sent_on = Message.objects.get(pk=message.pk).sent_at.astimezone(ZoneInfo(PLAIN.time_zone)).date()
+    event_on = sent_on + timedelta(days=14)
+    contact.birth_date = event_on.replace(year=1950)
+    contact.save()
+    planned(contact, email_type="birthday", send_on=sent_on, event_on=event_on, status=Status.SCHEDULED, message=message)
+    EngagementEvent.objects.create(key="click:1", contact=contact, kind="clicked", at=timezone.now())
+
+    told = asked(contact, on=sent_on, today=sent_on)
+
+    mails = {mail["email_type"]: (mail["status"], mail["sentence"]) for mail in told.mails}
+    assert mails["birthday"] == ("sent", f"Went out on {said(sent_on)}, about the birthday on {said(event_on)}.")
+    follow_up = (
+        f"Goes out on {said(sent_on + timedelta(days=2))}, 2 days after a mail of {said(sent_on)}: follow-up to a click without answers."
+    )
+    assert mails["followup_2_clicked_no_hq"] == ("pre-scheduled", follow_up)
+    assert "settled by the one of" in told.steps[3].answer
 
 
 def test_the_text_has_the_verdict_every_mail_and_every_rule():

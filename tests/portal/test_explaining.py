@@ -85,7 +85,7 @@ def test_the_page_says_the_verdict_and_draws_the_days(client, ada):
     assert CALIFORNIA in page
     assert page.count('class="explained-month"') == 13
     assert len(re.findall(r'class="day day-statutory', page)) == 21 + 31 + 31 + 8  # 10 June to 8 September
-    assert "26 June 2026: Within the window, birthday mail skipped" in page
+    assert "26 June 2026: Within the state&#x27;s window, birthday mail skipped" in page
     assert "not legally verified" in page
     assert "<script>" not in page.split('class="record explained"')[1]
     assert "style=" not in page.split('class="record explained"')[1].split("</ol>")[0]
