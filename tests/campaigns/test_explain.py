@@ -270,7 +270,7 @@ def test_a_mail_that_went_out_is_told_and_so_is_its_follow_up_by_what_the_contac
     bring(message, "sent")
     sent_on = Message.objects.get(pk=message.pk).sent_at.astimezone(ZoneInfo(PLAIN.time_zone)).date()
     event_on = sent_on + timedelta(days=14)
-    contact.birth_date = event_on.replace(year=1950)
+    contact.birth_date = event_on.replace(year=1952)
     contact.save()
     planned(contact, email_type="birthday", send_on=sent_on, event_on=event_on, status=Status.SCHEDULED, message=message)
     EngagementEvent.objects.create(key="click:1", contact=contact, kind="clicked", at=timezone.now())
