@@ -29,7 +29,7 @@ class Explanation:
     @property
     def story(self) -> list[str]:
         """Where the stored schedule says something else, and why; empty where it does not."""
-        if self.differences and not self.facts.stored:
+        if self.differences and not len(self.facts.standing):
             return ["The schedule has no mail of this contact yet.", *self.since_then]
         return [*(one.sentence for one in self.differences), *self.since_then]
 

@@ -119,7 +119,8 @@ def balance_answer(facts: Facts, planned: Array) -> str:
         f"{capital(mail_name(names[row['kind']]))}: moved from {said(row['moved_from'])} to {said(row['send_on'])}, to spread the load."
         for row in moved
     ]
-    told += [f"{capital(mail_name(one.email_type))} of {said(one.send_on)}: no later day had room." for one in facts.stored if one.over_cap]
+    full = facts.standing[facts.standing["over_cap"]]
+    told += [f"{capital(mail_name(names[one['kind']]))} of {said(one['send_on'])}: no later day had room." for one in full]
     return " ".join(told) or "No mail had to move."
 
 

@@ -6,15 +6,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
-from campaigns import loading, zip_codes
-from campaigns.explaining.plans import Plan, plan_of
+from campaigns import loading, writing
+from campaigns.explaining.plans import Plan, empty_plan, plan_of
 from campaigns.models import CampaignInstance, Contact, EmailSchedule, SchedulerRun, Scope
 from campaigns.rules.exclusions import anchor_missing, year_round
-from campaigns.rules.shapes import NO_INSTANCE, Contacts
-from campaigns.rules.states import STATES, Window
+from campaigns.rules.shapes import NO_INSTANCE, Array, Contacts
+from campaigns.rules.states import STATES, Window, code_of
+from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
 from messaging.models import Suppression
 
@@ -30,7 +29,8 @@ class Facts:
     settings: SchedulerSettings
     versions: Mapping[str, int]
     suppression: Suppression | None
-    stored: list[EmailSchedule]
+    standing: Array  # STANDING: its rows of the schedule that a run may write anew
+    follow_ups: list[EmailSchedule]
     last_run: SchedulerRun | None  # over all contacts
     instances: Mapping[int, CampaignInstance]
     plan: Plan
@@ -54,17 +54,14 @@ class Facts:
     def first_day(self) -> Any:
         return self.day.astype("M8[M]").astype("M8[D]")
 
-    @cached_property
+    is_valid: bool  # as the scheduler has it: one that is not is left out
+
+    @property
     def invalid(self) -> str:
-        """Why nothing can be sent to this contact at all; empty where it can."""
-        try:
-            validate_email(self.contact.email)
-            zip_codes.state_of(self.contact.zip_code)
-        except ValidationError:
-            return f"{self.contact.email!r} is no e-mail address."
-        except zip_codes.ZipRefused as refusal:
-            return str(refusal)
-        return ""
+        """Why nothing is planned for this contact at all; empty where it is."""
+        if self.is_valid:
+            return ""
+        return f"{self.contact.email!r} is no e-mail address." if self.contact.zip_code else "The contact has no ZIP code."
 
     @cached_property
     def exclusion_unknown(self) -> bool:
@@ -90,11 +87,10 @@ def facts_of(contact_id: int, *, day: Any, settings: SchedulerSettings, versions
     contact = Contact.objects.get(pk=contact_id)
     last_run = SchedulerRun.objects.completed().filter(scope=Scope.ALL).order_by("-pk").first()
     chunk = loading.chunk([contact_id], day=day, settings=settings)
-    if not len(chunk.contacts):
-        raise Contact.DoesNotExist(f"contact {contact_id} has just gone")
+    is_valid = bool(len(chunk.contacts))
     if settings.organisation_contacts is None and last_run:
         settings = replace(settings, organisation_contacts=max(1, last_run.contacts))
-    plan = plan_of(chunk, day=day, settings=settings)
+    plan = plan_of(chunk, day=day, settings=settings) if is_valid else empty_plan(Chunk(alone(contact)))
     numbers = {*chunk.targets["instance"].tolist(), *chunk.history["instance"].tolist()} - {NO_INSTANCE}
     return Facts(
         contact=contact,
@@ -102,15 +98,16 @@ def facts_of(contact_id: int, *, day: Any, settings: SchedulerSettings, versions
         settings=settings,
         versions=versions,
         suppression=Suppression.objects.filter(address=contact.email.lower()).first(),
-        stored=stored_rows(contact_id, since=(day - np.timedelta64(loading.PAST_DAYS, "D")).item()),
+        standing=writing.standing([contact_id], day=day, settings=settings),
+        follow_ups=list(EmailSchedule.objects.filter(parent__in=chunk.history["id"].tolist()).order_by("pk")),
         last_run=last_run,
         instances=CampaignInstance.objects.select_related("campaign_type").in_bulk(numbers),
         plan=plan,
+        is_valid=is_valid,
     )
 
 
-def stored_rows(contact_id: int, *, since: Any) -> list[EmailSchedule]:
-    """The contact's rows since that day. In two questions, as the index by contact leaves follow-ups out and that by parent has them."""
-    rows = EmailSchedule.objects.order_by("pk")
-    own = list(rows.filter(contact_id=contact_id, parent=None, send_on__gte=since))
-    return own + list(rows.filter(parent__in=[row.pk for row in own]))
+def alone(contact: Contact) -> Contacts:
+    """A contact that the scheduler leaves out, as the rules would know it."""
+    days = [np.array([day or "NaT"], "M8[D]") for day in (contact.birth_date, contact.effective_date)]
+    return Contacts(np.array([contact.pk]), np.array([code_of(contact.state)], "i1"), *days)

@@ -13,6 +13,7 @@ from campaigns.what_if import named, rows_told
 
 LEFT_BEHIND = {  # what became of a mail that the scheduler has nothing to do with any more
     Status.PRE_SCHEDULED: "Was due on {day} and has not left yet",
+    Status.SKIPPED: "Was skipped on {day}, as a window excluded it",
     Status.SCHEDULED: "Handed over for {day}, and waits to be sent",
     Status.PROCESSING: "Handed over for {day}, and is being sent",
     Status.SENT: "Went out on {day}",
@@ -39,7 +40,7 @@ def coming(facts: Facts) -> list[dict[str, Any]]:
 def left_behind(facts: Facts) -> list[dict[str, Any]]:
     """Mails of this month on which nothing is decided any more."""
     history = facts.plan.chunk.history
-    over = (history["status"] != Status.PRE_SCHEDULED) | (history["send_on"] < facts.day)
+    over = ~np.isin(history["status"], [Status.PRE_SCHEDULED, Status.SKIPPED]) | (history["send_on"] < facts.day)
     return [past_mail(facts, row) for row in history[over & (history["send_on"] >= facts.first_day)]]
 
 
@@ -51,7 +52,7 @@ def past_mail(facts: Facts, row: Any) -> dict[str, Any]:
         "date": iso(row["send_on"]),
         "event_date": iso(row["event_on"]),
         "status": STATUS_WORDS[row["status"]],
-        "skip_reason": None,
+        "skip_reason": REASON_WORDS[Reason.EXCLUSION_WINDOW] if row["status"] == Status.SKIPPED else None,
         "priority": int(facts.settings.email_types.priority[kind]),
         "campaign_instance": facts.instance_name(row["instance"]),
         "moved_from": iso(row["moved_from"]),

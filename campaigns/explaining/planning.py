@@ -12,7 +12,7 @@ from campaigns.explaining.step import Step, configured
 from campaigns.explaining.words import STATE_NAMES, capital, count, iso, listed, mail_name, said
 from campaigns.rules.anniversaries import anniversary_rows
 from campaigns.rules.email_types import AEP, BIRTHDAY, EFFECTIVE_DATE
-from campaigns.rules.shapes import Array, Reason, first_match
+from campaigns.rules.shapes import Array, Reason, Status, first_match
 from campaigns.rules.standing import keys, settled
 from campaigns.rules.targets import active
 
@@ -53,7 +53,7 @@ def suppression(facts: Facts) -> Step:
 def history(facts: Facts) -> Step:
     rows = facts.plan.chunk.history
     done = rows[settled(rows, day=facts.day, overdue_days=facts.settings.overdue_days)]
-    waiting = len(rows) - len(done)
+    waiting = int((rows["status"] == Status.PRE_SCHEDULED).sum()) - int((done["status"] == Status.PRE_SCHEDULED).sum())
     names = facts.settings.email_types.names
     last = [f"{mail_name(names[row['kind']])} of {said(row['send_on'])}" for row in done[np.argsort(done["send_on"])][-3:]]
     told = f"{count(len(done), 'mail')} sent, on the way or stopped, last the {listed(last)}" if last else "No mail has gone out yet"
@@ -100,6 +100,7 @@ def yearly(facts: Facts, kind: int) -> str:
         missing = np.isnat((facts.contacts.birthday if kind == BIRTHDAY else facts.contacts.effective_date)[0])
         return f"{name}: none, as " + ("its date is not known." if missing else "its date is not reached yet.")
     known = facts.plan.chunk.history
+    known = known[settled(known, day=facts.day, overdue_days=facts.settings.overdue_days)]
     match = first_match(keys(rows), keys(known))
     event = f" about {EVENTS[kind]} on {said(rows['event_on'][0])}" if kind in EVENTS else f" of {said(rows['event_on'][0])}"
     if match[0] < 0:

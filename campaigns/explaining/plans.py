@@ -11,7 +11,7 @@ import numpy as np
 
 from campaigns import scheduler
 from campaigns.rules import balance
-from campaigns.rules.shapes import Array, Status, first_match
+from campaigns.rules.shapes import ROW, Array, Status, filled, first_match
 from campaigns.rules.standing import keys
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
@@ -52,6 +52,12 @@ def plan_of(chunk: Chunk, *, day: Any, settings: SchedulerSettings) -> Plan:
         limited=scheduler.limited(chunk, balanced, day=day, settings=settings),
         follow_ups=scheduler.follow_ups(chunk, day=day, settings=settings),
     )
+
+
+def empty_plan(chunk: Chunk) -> Plan:
+    """For a contact that the scheduler leaves out."""
+    none = filled(ROW, 0)
+    return Plan(chunk=chunk, planned=none, uncontested=none, balanced=none, limited=none, follow_ups=none)
 
 
 def as_moved(chunk: Chunk, rows: Array, *, day: Any, settings: SchedulerSettings) -> Array:

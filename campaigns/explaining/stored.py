@@ -1,16 +1,18 @@
-"""Where the stored schedule says something else than the rules say now, and what may have happened between."""
+"""Where the stored schedule says something else than the rules say now: what a run of this contact would write, and what came between."""
 
 from dataclasses import dataclass, fields
 from typing import Any
 
-from campaigns.explaining.facts import Facts
-from campaigns.explaining.words import capital, iso, listed, mail_name, said
-from campaigns.models import EmailSchedule
-from campaigns.models import Status as Stored
-from campaigns.rules.email_types import FIXED_NAMES, FOLLOW_UPS
-from campaigns.rules.shapes import REASON_WORDS, STATUS_WORDS
+import numpy as np
 
-FOLLOW_UP_NAMES = tuple(FIXED_NAMES[code] for code in FOLLOW_UPS)
+from campaigns import writing
+from campaigns.differences import difference, events, held_events
+from campaigns.explaining.facts import Facts
+from campaigns.explaining.words import capital, listed, mail_name, said
+from campaigns.models import Status as Stored
+from campaigns.rules.shapes import REASON_WORDS, STATUS_WORDS, Array, first_match
+from campaigns.settings import plain
+
 PLAIN = (int, float, str, bool)
 
 
@@ -25,52 +27,67 @@ class Difference:
 
 
 def differences(facts: Facts) -> list[Difference]:
-    """Mails from today on that the last run left otherwise than the rules would now."""
-    stored = {key_of_stored(row): row for row in facts.stored if row.status in (Stored.PRE_SCHEDULED, Stored.SKIPPED)}
-    settled = {key_of_stored(row) for row in facts.stored if row.status not in (Stored.PRE_SCHEDULED, Stored.SKIPPED)}
-    told = []
-    for row in facts.plan.rows:
-        about = key_of(facts, row)
-        before, now = stored.pop(about, None), said_by(row)
-        if about not in settled and said_of(before) != now:
-            told.append(difference(facts.settings.email_types.names[row["kind"]], said_of(before), now))
-    gone = [row for row in stored.values() if row.send_on >= facts.day.item()]
-    return told + [difference(row.email_type, said_of(row), "") for row in gone]
+    """What the next run would write for this contact, by the very function that a run asks."""
+    rows, standing = as_full(facts), facts.standing
+    history = facts.plan.chunk.history
+    found = difference(
+        rows,
+        standing,
+        held_events(history, facts.contacts.id),
+        day=facts.day,
+        overdue_days=facts.settings.overdue_days,
+        send_time=writing.seconds_of(facts.settings.send_time),
+    )
+    new = np.concatenate([found.added, found.changed])
+    before = first_match(events(new), events(standing))
+    told = [told_of(facts, standing[at] if at >= 0 else None, row) for row, at in zip(new, before, strict=True)]
+    gone = found.removed[first_match(events(found.removed), events(new)) < 0]
+    return told + [told_of(facts, row, None) for row in [*gone, *found.missed]] + of_follow_ups(facts)
 
 
-def difference(email_type: str, before: str, now: str) -> Difference:
+def as_full(facts: Facts) -> Array:
+    """The rows of the plan; what found no room in the last run is so marked, as long as it stays on its day."""
+    rows, standing = facts.plan.limited.copy(), facts.standing
+    at = first_match((*events(rows), rows["send_on"]), (*events(standing), standing["send_on"]))
+    known = at >= 0
+    rows["over_cap"][known] = standing["over_cap"][at[known]]
+    return rows
+
+
+def of_follow_ups(facts: Facts) -> list[Difference]:
+    """A contact has one follow-up at a time that is not out yet."""
+    waiting = [row for row in facts.follow_ups if row.status in (Stored.PRE_SCHEDULED, Stored.SKIPPED) and row.send_on >= facts.day.item()]
+    before = [(row.email_type, f"{row.status} on {said(row.send_on)}" + reason_words(row.skip_reason)) for row in waiting]
+    names = facts.settings.email_types.names
+    now = [(names[row["kind"]], said_by(row)) for row in facts.plan.follow_ups]
+    if before == now:
+        return []
+    return [sentence(name, text, "") for name, text in before] + [sentence(name, "", text) for name, text in now]
+
+
+def told_of(facts: Facts, before: Any, now: Any) -> Difference:
+    row = before if now is None else now
+    name = facts.settings.email_types.names[row["kind"]]
+    return sentence(name, "" if before is None else said_by(before), "" if now is None else said_by(now))
+
+
+def sentence(email_type: str, before: str, now: str) -> Difference:
     name = capital(mail_name(email_type))
     if not before:
-        return Difference(email_type=email_type, stored="", rules=now, sentence=f"{name}: not in the schedule yet; by the rules now {now}.")
-    told = now or "none is planned"
-    return Difference(
-        email_type=email_type, stored=before, rules=now, sentence=f"{name}: in the schedule {before}; by the rules now {told}."
-    )
-
-
-def key_of_stored(row: EmailSchedule) -> tuple[Any, ...]:
-    return key(row.email_type, row.event_on.isoformat() if row.event_on else None, row.campaign_instance_id)
-
-
-def key_of(facts: Facts, row: Any) -> tuple[Any, ...]:
-    instance = int(row["instance"])
-    return key(facts.settings.email_types.names[row["kind"]], iso(row["event_on"]), None if instance < 0 else instance)
-
-
-def key(email_type: str, event_on: str | None, instance: int | None) -> tuple[Any, ...]:
-    """What a mail is about. A follow-up is about its parent's day: its type may still change."""
-    return ("follow-up", event_on, None) if email_type in FOLLOW_UP_NAMES else (email_type, event_on, instance)
-
-
-def said_of(row: EmailSchedule | None) -> str:
-    if row is None:
-        return ""
-    return f"{row.status} on {said(row.send_on)}" + (f" ({row.skip_reason.replace('_', ' ')})" if row.skip_reason else "")
+        words = f"{name}: not in the schedule yet; by the rules now {now}."
+    elif before == now:
+        words = f"{name}: {now}, as in the schedule; something else about it has changed."
+    else:
+        words = f"{name}: in the schedule {before}; by the rules now {now or 'none is planned'}."
+    return Difference(email_type=email_type, stored=before, rules=now, sentence=words)
 
 
 def said_by(row: Any) -> str:
-    reason = REASON_WORDS[row["reason"]]
-    return f"{STATUS_WORDS[row['status']]} on {said(row['send_on'])}" + (f" ({reason.replace('_', ' ')})" if reason else "")
+    return f"{STATUS_WORDS[row['status']]} on {said(row['send_on'])}" + reason_words(REASON_WORDS[row["reason"]])
+
+
+def reason_words(reason: str | None) -> str:
+    return f" ({reason.replace('_', ' ')})" if reason else ""
 
 
 def changed_since(facts: Facts) -> list[str]:
@@ -92,10 +109,9 @@ def changed_since(facts: Facts) -> list[str]:
 
 
 def changed_settings(facts: Facts, before: dict[str, Any]) -> list[str]:
-    """Single numbers alone: what a table of rules says is told by its version."""
-    told = []
-    for one in fields(facts.settings):
-        now = getattr(facts.settings, one.name)
-        if one.name != "organisation_contacts" and isinstance(now, PLAIN) and before.get(one.name, now) != now:
-            told.append(f"{one.name} from {before[one.name]} to {now}")
+    """Numbers with what they were; of a table of rules only that it has changed."""
+    told, now = [], plain(facts.settings)
+    for name in (one.name for one in fields(facts.settings) if one.name != "organisation_contacts"):
+        if name in before and before[name] != now[name]:
+            told.append(f"{name} from {before[name]} to {now[name]}" if isinstance(now[name], PLAIN) else name)
     return told

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
+from campaigns import runs
 from campaigns.explain import as_json, as_text, explain
 from campaigns.explaining.words import said
 from campaigns.models import (
@@ -35,11 +36,12 @@ TODAY = date(2026, 5, 1)
 JULY_10, DECEMBER_1 = date(1950, 7, 10), date(2010, 12, 1)
 ZIPS = {"CA": "90210", "NV": "89101", "NY": "10001", "MO": "63101", "TX": "75001", "OR": "97201", "ID": "83702", "PR": "00901"}
 PLAIN = SchedulerSettings()
+PRIORITIES = {"birthday": 5, "effective_date": 3, "aep": 7, "post_window": 6}
 
 
 def make(state="CA", **facts):
     told = {"birth_date": JULY_10, "effective_date": DECEMBER_1, "email": "ada@client.example", "first_name": "Ada"}
-    return Contact.objects.create(state=state, zip_code=ZIPS[state], **told | facts)
+    return Contact.objects.create(state=state, **told | {"zip_code": ZIPS[state]} | facts)
 
 
 def asked(contact, *, on=TODAY, today=TODAY, settings=PLAIN, versions=None):
@@ -52,7 +54,7 @@ def target(contact, kind="rate_increase", name="Spring", **facts):
 
 
 def planned(contact, **facts):
-    told = {"send_time": "08:30", "status": Status.PRE_SCHEDULED, "priority": 7}
+    told = {"send_time": "08:30", "status": Status.PRE_SCHEDULED, "priority": PRIORITIES[facts["email_type"]]}
     return EmailSchedule.objects.create(contact=contact, **told | facts)
 
 
@@ -84,7 +86,8 @@ VERDICTS = [  # state, facts, day asked about, what is said, and when it changes
         "may be written to, because the birth date that California counts its window",
         None,
     ),
-    ("TX", {"email": "ada@client"}, "2026-05-01", "may not be written to, because 'ada@client' is no e-mail address", None),
+    ("TX", {"email": "ada@"}, "2026-05-01", "may not be written to, because 'ada@' is no e-mail address", None),
+    ("TX", {"zip_code": ""}, "2026-05-01", "may not be written to, because The contact has no ZIP code", None),
 ]
 
 
@@ -234,8 +237,8 @@ def test_where_the_schedule_says_something_else_it_says_so_and_why():
     told = asked(contact, versions={"timing": 2})
 
     assert [one.sentence for one in told.differences] == [
-        "Birthday mail: in the schedule pre-scheduled on 20 June 2026; by the rules now pre-scheduled on 26 June 2026.",
         "Policy anniversary mail: not in the schedule yet; by the rules now pre-scheduled on 1 November 2026.",
+        "Birthday mail: in the schedule pre-scheduled on 20 June 2026; by the rules now pre-scheduled on 26 June 2026.",
         "Post-window mail: in the schedule pre-scheduled on 1 July 2026; by the rules now none is planned.",
     ]
     assert told.since_then[:2] == [
@@ -244,12 +247,30 @@ def test_where_the_schedule_says_something_else_it_says_so_and_why():
     ]
 
 
-def test_a_schedule_as_the_rules_have_it_differs_in_nothing():
-    contact = make("TX", effective_date=None)
-    planned(contact, email_type="birthday", send_on="2026-06-26", event_on="2026-07-10")
-    planned(contact, email_type="aep", send_on="2026-09-15", event_on="2026-09-15")
+TIGHT = SchedulerSettings(daily_send_percentage_cap=0.05, ed_daily_soft_limit=1, max_emails_per_period=2)
 
-    assert asked(contact).story == []
+
+@pytest.mark.parametrize("settings", [PLAIN, TIGHT], ids=["plain", "tight"])
+def test_what_a_run_has_written_differs_in_nothing_also_on_the_day_after(settings):
+    names = sorted(ZIPS)
+    for number in range(60):
+        told = {"email": f"c{number}@client.example", "birth_date": date(1950, 1 + number % 12, 1 + number % 28)}
+        target(make(names[number % len(names)], **told), name=f"Letter {number % 3}", trigger_on=TODAY + timedelta(days=number))
+    for today in (TODAY, TODAY + timedelta(days=1)):
+        run = runs.run(runs.Order(day=today, settings=settings, versions={}))
+        assert run.added
+
+        told = {contact.pk: asked(contact, today=today, settings=settings) for contact in Contact.objects.all()}
+
+        assert {number: one.story for number, one in told.items() if one.story} == {}
+        looked_at = (today, date(2027, 5, 31))
+        rows = EmailSchedule.objects.filter(send_on__range=looked_at).values_list("contact_id", "email_type", "send_on", "status")
+        assert sorted(rows) == sorted(
+            (number, mail["email_type"], date.fromisoformat(mail["date"]), mail["status"])
+            for number, one in told.items()
+            for mail in one.mails
+            if mail["date"] >= str(today)
+        )
 
 
 def test_a_mail_that_a_person_stopped_is_told_and_not_planned_again():
