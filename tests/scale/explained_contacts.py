@@ -27,11 +27,12 @@ PLANTED = (
     SELECT id, name || ' ' || n, '{}' FROM campaigns_campaigntype, generate_series(1, 3) n WHERE NOT target_all_contacts""",
     """INSERT INTO campaigns_contactcampaign (contact_id, instance_id, trigger_on, targeted)
     SELECT n, 1 + n % 12, current_date - 30 + n % 300, 'filter' FROM generate_series(1, %(contacts)s) n""",
-    """INSERT INTO campaigns_schedulerrun (day, scope, reason, status, ended_at, error, settings, config_versions, contacts, contacts_done,
-        invalid, scheduled, skipped, added, changed, removed, unchanged, by_type, by_reason, by_day, over_cap, daily_cap,
-        contacts_checksum, before_checksum, after_checksum, peak_rss_mb)
-    VALUES (current_date, 'all', '', 'completed', now(), '', '{}', '{}', %(contacts)s, %(contacts)s, 0, 0, 0, 0, 0, 0, 0, '{}', '{}',
-        '{}', '{}', 21000, '', '', '', 0)""",
+    """INSERT INTO campaigns_schedulerrun (day, scope, reason, status, step, differences, ended_at, error, settings, config_versions,
+        contacts, contacts_done, invalid, scheduled, skipped, added, changed, removed, unchanged, by_type, by_reason, by_day,
+        over_cap, daily_cap, contacts_checksum, before_checksum, after_checksum, peak_rss_mb)
+    VALUES (current_date, 'all', '', 'completed', 'done', '{}', now(), '', '{}', '{}',
+        %(contacts)s, %(contacts)s, 0, 0, 0, 0, 0, 0, 0,
+        '{}', '{}', '{}', '{}', 21000, '', '', '', 0)""",
     """INSERT INTO messaging_message (key, kind, lane, is_test, needs_note, sender, recipient, intended_for, subject, text, html, headers,
         message_id, status, round, attempts, max_attempts, tries, claims, sent_at, reason, error, provider, remote_id)
     SELECT 'aep:' || n, 'aep', 5, false, false, 'office@portal.example', 'c' || n || '@client.example', 'c' || n || '@client.example',
