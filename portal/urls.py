@@ -7,8 +7,10 @@ from django.views.generic import RedirectView
 from portal import health, proof
 from portal.admin import states
 from portal.dashboard import views as dashboard
+from portal.explaining import urls as explaining
 from portal.operations import views as operations
 
+desks, _, namespace = admin.site.urls
 handler403 = "portal.refusals.refused"
 
 urlpatterns = [
@@ -20,7 +22,7 @@ urlpatterns = [
     path("admin/bulk-send/", include("portal.bulk_send.urls")),
     path("admin/quotes/retry/", operations.retry, name="retry_quote_mails"),
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
-    path("admin/", admin.site.urls),
+    path("admin/", ([*explaining.urlpatterns, *desks], "admin", namespace)),
     path("quote/", include("portal.quotes.urls")),
     path("healthz", health.live, name="healthz"),
     path("readyz", health.ready, name="readyz"),

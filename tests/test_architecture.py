@@ -36,8 +36,9 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "what_if", "impact"},
-    {"runs"},
+    {"__init__", "apps", "promises", "explain", "impact"},
+    {"explaining"},
+    {"what_if", "runs"},
     {"run_totals"},
     {"chunks"},
     {"counts", "writing"},
