@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from portal import health, proof
 from portal.dashboard import views as dashboard
 from portal.operations import views as operations
+from portal.summaries import views as summaries
 
 handler403 = "portal.refusals.refused"
 
@@ -17,6 +18,8 @@ urlpatterns = [
     path("admin/proof/", admin.site.admin_view(proof.proof), name="proof"),
     path("admin/bulk-send/", include("portal.bulk_send.urls")),
     path("admin/quotes/retry/", operations.retry, name="retry_quote_mails"),
+    path("admin/summaries/", admin.site.admin_view(summaries.page), name="summaries"),
+    path("admin/summaries/mine/", admin.site.admin_view(summaries.mine), name="my_summary"),
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
     path("admin/", admin.site.urls),
     path("quote/", include("portal.quotes.urls")),

@@ -22,12 +22,16 @@ from messaging.outbox import Sender
 from messaging.retry import RetryPolicy
 from portal import shutdown
 from portal.config import kinds
+from portal.dashboard import needs
 from portal.quotes import legs, pricing, retries
 from portal.quotes.gateways.ai import AiService
 from portal.quotes.gateways.assessors import Assessor
 from portal.quotes.gateways.estimator import Estimator
 from portal.quotes.invariants import of_quotes
 from portal.quotes.replies import MailTerms
+from portal.summaries import daily
+from portal.summaries.contents import Desk, Pending
+from portal.summaries.invariants import of_summaries
 
 MANUAL = "manual:"
 JSON_OPTIONS = ("headers", "body")
@@ -160,6 +164,19 @@ def retry_terms(*, pause_seconds: float, stop: Callable[[], bool] = shutdown.tol
     return retries.Terms(mail=quote_mail_terms(), delivery=mail_terms(pause_seconds=0, stop=stop), pause_seconds=pause_seconds)
 
 
+def summary_terms() -> daily.Terms:
+    """How this deployment tells its staff of the day before: one try per round, as for quotes; `daily` says when there is another."""
+    return daily.Terms(sender=replace(sender(), max_attempts=1), desk=summary_desk, spool_dir=settings.SPOOL_DIR)
+
+
+def summary_desk() -> Desk:
+    return Desk(
+        pending=lambda: [Pending(need=need, permission=need.seen_with) for need in needs.all_of_them()],
+        site_url=settings.SITE_URL,
+        office_name=settings.OFFICE_NAME,
+    )
+
+
 def scheduler_settings(*, at: datetime | None = None) -> tuple[SchedulerSettings, dict[str, int]]:
     """Every number of the campaign rules in force at that moment, now if untold; and by kind the version it comes from."""
     return SchedulerSettings(campaign_types=CampaignType.objects.behaviours()), {}
@@ -172,7 +189,7 @@ def mail_servers_down() -> str:
 
 def invariants() -> list[Invariant]:
     """What this floor promises beyond the record's own invariants."""
-    return of_quotes(lock=settings.QUOTE_LOCK)
+    return of_quotes(lock=settings.QUOTE_LOCK) + of_summaries()
 
 
 def office(by: Any = None) -> dict[str, str]:

@@ -13,6 +13,7 @@ from portal.admin import (
     quotes,
     sessions,
     staff,
+    summaries,
     suppressions,
     templates,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "quotes",
     "sessions",
     "staff",
+    "summaries",
     "suppressions",
     "templates",
 ]
