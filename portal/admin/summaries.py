@@ -170,9 +170,6 @@ class PreferenceDesk(Desk):
     def time_shown(self, row: SummaryPreference) -> str:
         return f"{row.summary_time_local:%H:%M}"
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_staff)
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.is_theirs(request, obj) or super().has_view_permission(request, obj)
 
@@ -183,7 +180,7 @@ class PreferenceDesk(Desk):
         return request.user.has_perm(MANAGES) or not SummaryPreference.objects.filter(user=request.user.pk).exists()
 
     def is_theirs(self, request: HttpRequest, obj: Any) -> bool:
-        return bool(request.user.is_staff) and (obj is None or obj.user_id == request.user.pk)
+        return bool(request.user.is_staff and obj and obj.user_id == request.user.pk)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request)

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Max, Value
+from django.db.models import Exists, F, Max, Value
 from django.db.models.functions import Greatest, Now
 
 from messaging import journal
@@ -68,9 +68,9 @@ def days_over(preference: SummaryPreference, *, now: datetime, back: int) -> lis
 
 def silent_since() -> datetime | None:
     """When the last run was, if somebody waits for a summary and none came for `LATE`."""
-    late = SummaryTick.objects.filter(ran_at__lt=Now() - LATE)
+    late = SummaryTick.objects.filter(Exists(SummaryPreference.objects.enabled()), ran_at__lt=Now() - LATE)
     found: datetime | None = late.values_list("ran_at", flat=True).first()
-    return found if found and SummaryPreference.objects.enabled().exists() else None
+    return found
 
 
 def alarm() -> bool:
