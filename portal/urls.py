@@ -9,6 +9,7 @@ from portal.admin import states
 from portal.dashboard import views as dashboard
 from portal.explaining import urls as explaining
 from portal.operations import views as operations
+from portal.summaries import views as summaries
 
 desks, _, namespace = admin.site.urls
 handler403 = "portal.refusals.refused"
@@ -21,6 +22,8 @@ urlpatterns = [
     path("admin/states/", admin.site.admin_view(states.page), name="states"),
     path("admin/bulk-send/", include("portal.bulk_send.urls")),
     path("admin/quotes/retry/", operations.retry, name="retry_quote_mails"),
+    path("admin/summaries/", admin.site.admin_view(summaries.page), name="summaries"),
+    path("admin/summaries/mine/", admin.site.admin_view(summaries.mine), name="my_summary"),
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
     path("admin/", ([*explaining.urlpatterns, *desks], "admin", namespace)),
     path("quote/", include("portal.quotes.urls")),

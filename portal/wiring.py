@@ -29,6 +29,7 @@ from portal.quotes.gateways.assessors import Assessor
 from portal.quotes.gateways.estimator import Estimator
 from portal.quotes.invariants import of_quotes
 from portal.quotes.replies import MailTerms
+from portal.summaries.invariants import of_summaries
 
 MANUAL = "manual:"
 JSON_OPTIONS = ("headers", "body")
@@ -188,7 +189,7 @@ def mail_servers_down() -> str:
 
 def invariants() -> list[Invariant]:
     """What this floor promises beyond the record's own invariants."""
-    return of_quotes(lock=settings.QUOTE_LOCK)
+    return of_quotes(lock=settings.QUOTE_LOCK) + of_summaries()
 
 
 def office(by: Any = None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from portal.admin import (
     schedules,
     sessions,
     staff,
+    summaries,
     suppressions,
     templates,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "schedules",
     "sessions",
     "staff",
+    "summaries",
     "suppressions",
     "templates",
 ]

@@ -28,6 +28,7 @@ WORK: list[Entry] = [
     ("Cases", "folder_shared", "admin:messaging_case_changelist", "messaging.view_case"),
     ("Sessions", "view_list", "admin:messaging_messagesession_changelist", "messaging.view_messagesession"),
     ("Templates", "edit_document", "admin:messaging_emailtemplate_changelist", "messaging.view_emailtemplate"),
+    ("Daily summaries", "summarize", "summaries", ""),
     ("Suppressions", "block", "admin:messaging_suppression_changelist", "messaging.view_suppression"),
 ]
 CAMPAIGNS: list[Entry] = [

@@ -16,8 +16,20 @@ from messaging.models import CmsNote, Message, Provider
 from portal import wiring
 from portal.dashboard import campaign_figures, figures, quote_figures
 from portal.quotes.models import Quote
+from portal.summaries import watch
+from portal.summaries.models import DailySummary
 
 A_MOMENT = timedelta(minutes=1)
+SEEN_WITH = {  # by the first word of a need's name
+    "quotes": "portal.view_quote",
+    "run": "campaigns.view_schedulerrun",
+    "over": "campaigns.view_emailschedule",
+    "exclusion": "campaigns.view_contact",
+    "notes": "messaging.view_cmsnote",
+    "providers": "messaging.view_provider",
+    "cluster": "",
+    "summaries": "portal.view_dailysummary",
+}
 CLUSTERS = [settings.Q_CLUSTER["name"], *settings.Q_CLUSTER["ALT_CLUSTERS"]]
 
 
@@ -38,12 +50,17 @@ class Need:
     grave: bool = True
 
     @property
+    def seen_with(self) -> str:
+        """The permission without which nobody is told of it by mail; none for what concerns all."""
+        return SEEN_WITH.get(self.name.partition("_")[0], "messaging.view_message")
+
+    @property
     def shown(self) -> str:
         return f"{figures.CAP:,}+" if self.count > figures.CAP else f"{self.count:,}"
 
 
 def all_of_them() -> list[Need]:
-    return [*cluster(), *mails(), *quotes(), *campaigns(), *providers(), *notes()]
+    return [*cluster(), *mails(), *quotes(), *campaigns(), *providers(), *summaries(), *notes()]
 
 
 def mails() -> Iterable[Need]:
@@ -218,6 +235,31 @@ def cluster() -> Iterable[Need]:
 
 def runs_list() -> str:
     return rows_of(SchedulerRun) if admin.site.is_registered(SchedulerRun) else reverse("admin:index")
+
+
+def summaries() -> Iterable[Need]:
+    since, failed = watch.silent_since(), figures.capped(DailySummary.objects.for_a_person())
+    yield Need(
+        name="summaries_silent",
+        count=int(since is not None),
+        noun="run over the daily summaries is late",
+        says=f"The last was {timesince(since, depth=1)} ago. Nobody is sent a summary before the next." if since else "",
+        calm="Daily summaries are looked after",
+        button="See who waits",
+        href=reverse("summaries"),
+    )
+    yield Need(
+        name="summaries_failed",
+        count=failed,
+        noun="daily summary failed" if failed == 1 else "daily summaries failed",
+        says="They are not tried again by themselves.",
+        calm="No daily summary failed",
+        button="Send them now",
+        href=rows_of(DailySummary, state="for_a_person"),
+        act="send_now",
+        permission="portal.send_dailysummary",
+        grave=False,
+    )
 
 
 def rows_of(model: type[Model], **parameters: str) -> str:
