@@ -137,8 +137,8 @@ def chosen(some: Some, *, column: str = "") -> tuple[str, dict[str, Any]]:
 def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = "", dtype: str) -> Array:
     """The rows of a query as records; its columns are whole numbers, none of them NULL."""
     filled_in = query.replace("{some}", chosen(some, column=column)[0] if some is not None else "").replace("{statuses}", STATUSES)
+    # psycopg's own cursor: the one that Django wraps around it where DEBUG is on takes no parameters here
     with connection.cursor() as cursor, cursor.cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy:
-        # psycopg's own cursor: the one that Django puts around it while DEBUG is on takes no parameters
         return records(b"".join(copy), np.dtype(dtype))
 
 

@@ -4,12 +4,15 @@ from datetime import date
 from typing import Self
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from campaigns.rules.email_types import CampaignType as Behaviour
+
+NAME = r"^[a-z][a-z0-9_]*$"
+MOST_DAYS = 300  # before or after a trigger
 
 
 class CampaignTypeQuerySet(models.QuerySet["CampaignType"]):
@@ -19,12 +22,17 @@ class CampaignTypeQuerySet(models.QuerySet["CampaignType"]):
 
 
 class CampaignType(models.Model):
-    name = models.SlugField(max_length=40, unique=True, help_text="The e-mail type is campaign_ and this name.")
+    name = models.CharField(
+        max_length=30,
+        unique=True,
+        validators=[RegexValidator(NAME, "Small letters, digits and _, a letter first.")],
+        help_text="The e-mail type is campaign_ and this name.",
+    )
     respect_exclusion_windows = models.BooleanField(default=True, help_text="No: its mails go out on excluded days, in every state.")
     enable_followups = models.BooleanField("follow-ups", default=True)
     days_before_event = models.SmallIntegerField(
         default=0,
-        validators=[MinValueValidator(-365), MaxValueValidator(365)],
+        validators=[MinValueValidator(-MOST_DAYS), MaxValueValidator(MOST_DAYS)],
         help_text="Before the trigger date; negative is after it.",
     )
     target_all_contacts = models.BooleanField(default=False)
@@ -40,8 +48,9 @@ class CampaignType(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
+            models.CheckConstraint(name="campaign_type_has_a_plain_name", condition=Q(name__regex=NAME)),
             models.CheckConstraint(name="campaign_type_priority_in_range", condition=Q(priority__range=(1, 1_000))),
-            models.CheckConstraint(name="campaign_type_lead_in_range", condition=Q(days_before_event__range=(-365, 365))),
+            models.CheckConstraint(name="campaign_type_lead_in_range", condition=Q(days_before_event__range=(-MOST_DAYS, MOST_DAYS))),
         ]
 
     def __str__(self) -> str:

@@ -31,6 +31,7 @@ WORK: list[Entry] = [
     ("Suppressions", "block", "admin:messaging_suppression_changelist", "messaging.view_suppression"),
 ]
 SETTINGS: list[Entry] = [
+    ("States", "map", "states", "portal.view_configversion"),
     ("Configuration", "tune", "admin:portal_configversion_changelist", "portal.view_configversion"),
 ]
 MACHINE_ROOM: list[Entry] = [
