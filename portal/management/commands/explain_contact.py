@@ -10,6 +10,7 @@ from campaigns.explain import as_json, as_text, explain
 from campaigns.models import Contact
 from messaging.text_input import TextRefused, calendar_date
 from portal import wiring
+from portal.config.data import ConfigRefused
 from portal.management.command import PortalCommand, Report, whole, wrong_usage
 
 HIGHEST_ID = 10**11
@@ -28,9 +29,11 @@ class Command(PortalCommand):
     def work(self, *, id: int, on: str | None, **told: Any) -> Report:  # the option's own name
         today = wiring.today()
         asked = today if on is None else read_day(on)
-        settings, versions = wiring.scheduler_settings()
         try:
+            settings, versions = wiring.scheduler_settings()
             found = explain(id, on=np.datetime64(asked, "D"), day=np.datetime64(today, "D"), settings=settings, versions=versions)
+        except ConfigRefused as refusal:
+            raise CommandError(f"Nothing can be explained: {refusal}") from None
         except Contact.DoesNotExist:
             raise CommandError(f"There is no contact {id}. Look the id up in the list of contacts.") from None
         return Report(facts=as_json(found), text=as_text(found))
