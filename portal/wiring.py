@@ -11,6 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from campaigns import hand_over
+from campaigns.links import Links
+from campaigns.mail_writing import Office
 from campaigns.models import CampaignType
 from campaigns.settings import SchedulerSettings
 from messaging import delivery, notes
@@ -163,6 +166,29 @@ def retry_terms(*, pause_seconds: float, stop: Callable[[], bool] = shutdown.tol
 def scheduler_settings(*, at: datetime | None = None) -> tuple[SchedulerSettings, dict[str, int]]:
     """Every number of the campaign rules in force at that moment, now if untold; and by kind the version it comes from."""
     return SchedulerSettings(campaign_types=CampaignType.objects.behaviours()), {}
+
+
+def hand_over_terms(*, stop: Callable[[], bool] = shutdown.told) -> hand_over.Terms:
+    """How this deployment writes to contacts, by the rules of this moment."""
+    return hand_over.Terms(
+        sender=sender(),
+        settings=scheduler_settings()[0],
+        links=links(),
+        office=Office(
+            name=settings.OFFICE_NAME, phone=settings.OFFICE_PHONE, address=settings.OFFICE_ADDRESS, plans_url=settings.PLANS_URL
+        ),
+        now=timezone.now(),
+        stop=stop,
+    )
+
+
+def links() -> Links:
+    """The signed addresses in campaign mails. They outlive a change of SECRET_KEY where LINK_KEY is set, or the old key is told."""
+    return Links(
+        site_url=settings.SITE_URL,
+        key=settings.LINK_KEY or settings.SECRET_KEY,
+        old_keys=tuple(map(str, [*settings.LINK_OLD_KEYS, *settings.SECRET_KEY_FALLBACKS])),
+    )
 
 
 def mail_servers_down() -> str:

@@ -36,11 +36,13 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "what_if"},
-    {"contact_json", "loading"},
+    {"__init__", "apps", "promises", "what_if", "hand_over", "following_up", "invariants"},
+    {"contact_json", "loading", "rechecks", "mail_writing"},
+    {"wording", "mail_frame"},
     {"scheduler"},
     {"settings"},
-    {"ranges", "changes", "models"},
+    {"engagement", "unsubscribing"},
+    {"ranges", "changes", "models", "contact_fields", "links"},
     {"zip_codes"},
     {"rules"},
 ]
