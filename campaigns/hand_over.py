@@ -31,6 +31,7 @@ from campaigns.rechecks import (
     last_days,
     reasons,
 )
+from campaigns.schedule_rows import store
 from campaigns.settings import SchedulerSettings
 from campaigns.wording import TemplateUnfit, Wording
 from messaging import outbox
@@ -53,8 +54,6 @@ STOPS: Mapping[str, tuple[Status, SkipReason | str]] = {  # what stops a mail fo
     SkipReason.YEAR_ROUND_EXCLUSION.value: (Status.SKIPPED, SkipReason.YEAR_ROUND_EXCLUSION),
     FREQUENCY_LIMIT: (Status.SKIPPED, SkipReason.FREQUENCY_LIMIT),
 }
-STANDING = ["status", "skip_reason", "message", "send_on", "moved_from", "window_end"]
-WRITTEN = [*STANDING, "email_type", "metadata", "email_template", "sms_template", "updated_at"]
 
 
 class NoPostalAddress(ValueError):
@@ -164,10 +163,7 @@ class Clerk:
         fault("hand_over.after_queue")
         for letter, message in zip(letters, messages, strict=True):
             self.handed(letter, message)
-        changed = [mail for mail in found if mail.status != Status.PRE_SCHEDULED]
-        for mail in changed:
-            mail.updated_at = Now()
-        EmailSchedule.objects.bulk_update(changed, WRITTEN, batch_size=AT_ONCE)
+        store(mail for mail in found if mail.status != Status.PRE_SCHEDULED)
         self.tally.handed_over += len(letters)
         fault("hand_over.before_commit")
         return True

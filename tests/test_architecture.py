@@ -41,7 +41,7 @@ CAMPAIGN_LAYERS = [
     {"wording", "mail_frame"},
     {"scheduler"},
     {"settings"},
-    {"engagement", "unsubscribing"},
+    {"engagement", "unsubscribing", "schedule_rows"},
     {"ranges", "changes", "models", "contact_fields", "links"},
     {"zip_codes"},
     {"rules"},
