@@ -7,7 +7,7 @@ the next call: later today, or on one of the days for which a mail may be overdu
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -75,6 +75,14 @@ class Terms:
     now: datetime
     stop: Callable[[], bool] = never
 
+    def begins(self, day: date) -> datetime:
+        """When the mails of a day go out: the office's time."""
+        return datetime.combine(day, time.fromisoformat(self.settings.send_time), tzinfo=self.zone)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.settings.time_zone)
+
 
 @dataclass(kw_only=True)
 class Tally:
@@ -84,6 +92,10 @@ class Tally:
     stopped_by: Counter[str] = field(default_factory=Counter)
     attention: dict[str, int] = field(default_factory=dict)
     already_running: bool = False
+    unfinished: bool = False  # told to stop before all were looked at
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"stopped_by": dict(sorted(self.stopped_by.items()))}
 
     def stop(self, why: str, *, sentence: str = "") -> None:
         self.stopped_by[why] += 1
@@ -94,17 +106,18 @@ class Tally:
 def hand_over(*, day: date, terms: Terms, limit: int | None = None) -> Tally:
     """Every mail that is due on `day`, or overdue, is handed over or told in `stopped_by`; at most `limit` are handed over.
 
-    Mails that stay planned are told too. Any number of hosts may do this; one of them does it.
+    Mails that stay planned are told too. Raises NoPostalAddress. Any number of hosts may do this; one of them does it.
     """
-    if not terms.office.address.strip():
-        raise NoPostalAddress("Campaign mails need the office's postal address, so none is handed over: set OFFICE_ADDRESS.")
     clerk = Clerk(day=day, terms=terms, cap=daily_cap(terms.settings))
     clerk.give_up_overdue()
     clerk.look_at_templates()
     waiting = clerk.due_ids()
+    if waiting and not terms.office.address.strip():
+        raise NoPostalAddress("Campaign mails need the office's postal address, so none is handed over: set OFFICE_ADDRESS.")
     for start in range(0, len(waiting), AT_ONCE):
         left = AT_ONCE if limit is None else limit - clerk.tally.handed_over
-        if left <= 0 or terms.stop():
+        clerk.tally.unfinished = terms.stop()
+        if left <= 0 or clerk.tally.unfinished:
             break
         if not clerk.hand_over_some(waiting[start : start + min(AT_ONCE, left)]):
             clerk.tally.already_running = True
@@ -225,10 +238,8 @@ class Clerk:
 
     def times(self, last_day: date) -> tuple[datetime | None, datetime]:
         """Not before the day's time of sending, if that is still ahead; and when the last day is over. The office's times."""
-        settings = self.terms.settings
-        zone = ZoneInfo(settings.time_zone)
-        begins = datetime.combine(self.day, time.fromisoformat(settings.send_time), tzinfo=zone)
-        ends = datetime.combine(last_day + timedelta(days=1), time(), tzinfo=zone)
+        begins = self.terms.begins(self.day)
+        ends = datetime.combine(last_day + timedelta(days=1), time(), tzinfo=self.terms.zone)
         return begins if begins > self.terms.now else None, ends
 
     def taken(self, keys: Sequence[str]) -> set[str]:

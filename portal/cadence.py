@@ -12,6 +12,8 @@ CADENCE: dict[str, tuple[str, str, int | str]] = {  # name: (task, its cluster, 
     "Price quotes": ("portal.tasks.process_quotes", "mail", 5),
     "Try failed quote e-mails again": ("portal.tasks.retry_failed_emails", "mail", 30),
     "Clear stale locks of quotes": ("portal.tasks.clear_stale_locks", "short", "0 2 * * *"),
+    "Plan follow-ups": ("portal.tasks.schedule_follow_ups", "short", "0 5 * * *"),
+    "Hand campaign mails over": ("portal.tasks.hand_over_due", "mail", 5),
     "Run bulk actions": ("portal.tasks.run_operations", "mail", 1),
     "Sweep up after vanished workers": ("portal.tasks.sweep", "short", 1),
 }

@@ -5,16 +5,18 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 """
 
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from messaging import delivery, notes, reaper
+from campaigns import following_up, hand_over
+from messaging import delivery, journal, notes, reaper
 from portal import shutdown, wiring
 from portal.models import Heartbeat
 from portal.operations import running
@@ -25,6 +27,7 @@ Summary = dict[str, Any]
 MAIL = "mail"  # the cluster whose tasks wait for the outside world
 PRICING_SLICE = timedelta(minutes=15)  # no quote is begun later: one call more still fits into the cluster's time-out
 RETRY_SLICE = timedelta(minutes=10)  # likewise for mails that are tried again
+HAND_OVER_LEAD = timedelta(minutes=15)  # before the time of sending: rules and suppressions are asked as late as can be
 LOOKED_AT = 50  # waiting rings that are read to see whether one more is needed
 
 
@@ -79,6 +82,34 @@ def retry_failed_emails(leg_type: str = "both", limit: int = 30, max_attempts: i
         return retries.retry(terms, leg_type=leg_type, limit=limit, max_attempts=max_attempts, seconds=seconds).as_dict()
 
 
+def hand_over_due(
+    day: str = "", limit: int | None = None, seconds: float | None = None, early: bool = False, planned_for: str = ""
+) -> Summary:
+    """The day's planned mails get their messages, for a slice of work or `seconds`; not long before the time of sending, unless `early`."""
+    with _place("hand over", of=1) as ours:
+        terms = wiring.hand_over_terms(seconds=_slice(seconds))
+        if not ours or not (early or terms.now >= terms.begins(wiring.today()) - HAND_OVER_LEAD):
+            return hand_over.Tally(already_running=not ours).as_dict()
+        tally = hand_over.hand_over(day=date.fromisoformat(day) if day else wiring.today(), terms=terms, limit=limit)
+    for sentence in tally.attention:
+        journal.count_error("campaigns", sentence)
+    if tally.handed_over:
+        ring()
+    if tally.unfinished and not shutdown.told():
+        ring_hand_over()
+    return tally.as_dict()
+
+
+def schedule_follow_ups(day: str = "", lookback: int | None = None, planned_for: str = "") -> Summary:
+    """Every mail that is owed a follow-up has one planned."""
+    with _place("follow-ups", of=1) as ours:
+        if not ours:
+            return following_up.Tally().as_dict() | {"already_running": True}
+        today = date.fromisoformat(day) if day else wiring.today()
+        rules = wiring.scheduler_settings()[0]
+        return following_up.schedule_follow_ups(day=today, at=timezone.now(), settings=rules, lookback_days=lookback).as_dict()
+
+
 def clear_stale_locks(planned_for: str = "") -> Summary:
     """Quotes whose worker has vanished are pending again; nothing is processed."""
     return {"locks_cleared": pricing.clear_stale(lock=settings.QUOTE_LOCK)}
@@ -123,6 +154,11 @@ def ring_notes() -> None:
 def ring_quotes() -> None:
     """Wake a worker for the quotes that this transaction leaves pending, once it is committed."""
     transaction.on_commit(lambda: wake("portal.tasks.process_quotes"), robust=True)
+
+
+def ring_hand_over() -> None:
+    """Wake a worker for the planned mails that are still to be handed over, once this transaction is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.hand_over_due"), robust=True)
 
 
 def ring_operations() -> None:

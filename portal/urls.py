@@ -20,8 +20,8 @@ urlpatterns = [
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
     path("admin/", admin.site.urls),
     path("quote/", include("portal.quotes.urls")),
-    path("unsubscribe/<str:token>/", contact_links.unsubscribe, name="unsubscribe"),
-    path("t/<str:token>/", contact_links.click, name="click"),
+    path("unsubscribe/<token>/", contact_links.unsubscribe, name="unsubscribe"),
+    path("t/<token>/", contact_links.click, name="click"),
     path("healthz", health.live, name="healthz"),
     path("readyz", health.ready, name="readyz"),
 ]

@@ -1,6 +1,7 @@
 """The settings, read at the door and built into what the lower floors are told."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from campaigns import hand_over
+from campaigns.invariants import OF_SCHEDULES
 from campaigns.links import Links
 from campaigns.mail_writing import Office
 from campaigns.models import CampaignType
@@ -168,8 +170,9 @@ def scheduler_settings(*, at: datetime | None = None) -> tuple[SchedulerSettings
     return SchedulerSettings(campaign_types=CampaignType.objects.behaviours()), {}
 
 
-def hand_over_terms(*, stop: Callable[[], bool] = shutdown.told) -> hand_over.Terms:
-    """How this deployment writes to contacts, by the rules of this moment."""
+def hand_over_terms(*, seconds: float) -> hand_over.Terms:
+    """How this deployment writes to contacts, by the rules of this moment; no batch is begun after so many seconds."""
+    ends_at = time.monotonic() + seconds
     return hand_over.Terms(
         sender=sender(),
         settings=scheduler_settings()[0],
@@ -178,7 +181,7 @@ def hand_over_terms(*, stop: Callable[[], bool] = shutdown.told) -> hand_over.Te
             name=settings.OFFICE_NAME, phone=settings.OFFICE_PHONE, address=settings.OFFICE_ADDRESS, plans_url=settings.PLANS_URL
         ),
         now=timezone.now(),
-        stop=stop,
+        stop=lambda: shutdown.told() or time.monotonic() > ends_at,
     )
 
 
@@ -198,7 +201,7 @@ def mail_servers_down() -> str:
 
 def invariants() -> list[Invariant]:
     """What this floor promises beyond the record's own invariants."""
-    return of_quotes(lock=settings.QUOTE_LOCK)
+    return of_quotes(lock=settings.QUOTE_LOCK) + OF_SCHEDULES
 
 
 def office(by: Any = None) -> dict[str, str]:
