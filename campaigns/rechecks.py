@@ -14,6 +14,7 @@ from campaigns.rules.email_types import AEP, BIRTHDAY, EFFECTIVE_DATE, POST_WIND
 from campaigns.rules.exclusions import excluded_until
 from campaigns.rules.follow_ups import chosen_types, may_be_followed
 from campaigns.rules.shapes import GOES_OUT, NO_DAY, NO_INSTANCE, REASON_WORDS, ROW, YEAR, Array, Reason, filled, first_match
+from campaigns.rules.shapes import Status as RuleStatus
 from campaigns.rules.standing import keys
 from campaigns.rules.targets import active
 from campaigns.scheduler import Chunk
@@ -108,7 +109,7 @@ class Limits:
 
     def __init__(self, batch: Batch) -> None:
         settings, history = batch.settings, batch.chunk.history
-        today = history[history["send_on"] == batch.day]
+        today = history[(history["send_on"] == batch.day) & (history["status"] != RuleStatus.SKIPPED)]
         gone = history[np.isin(history["status"], GOES_OUT) & ~is_follow_up(history["kind"])]
         lately = gone[(gone["send_on"] >= batch.day - settings.period_days) & (gone["send_on"] <= batch.day)]
         self.limit = settings.max_emails_per_period

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from campaigns import following_up, hand_over
+from campaigns import following_up, hand_over, runs
 from messaging import delivery, journal, notes, reaper
 from portal import shutdown, wiring
 from portal.models import Heartbeat
@@ -108,6 +108,16 @@ def schedule_follow_ups(day: str = "", lookback: int | None = None, planned_for:
         today = date.fromisoformat(day) if day else wiring.today()
         rules = wiring.scheduler_settings()[0]
         return following_up.schedule_follow_ups(day=today, at=timezone.now(), settings=rules, lookback_days=lookback).as_dict()
+
+
+def run_scheduler(planned_for: str = "") -> Summary:
+    """Everybody's campaign mails are planned from today on; nothing happens while another run is under way."""
+    rules, versions = wiring.scheduler_settings()
+    try:
+        run = runs.run(runs.Order(day=wiring.today(), settings=rules, versions=versions), stop=shutdown.told)
+    except runs.RunUnderWay as under_way:
+        return {"already_running": True, "run_id": under_way.run.pk}
+    return {"run_id": run.pk, "status": run.status, "scheduled": run.scheduled, "added": run.added, "changed": run.changed}
 
 
 def clear_stale_locks(planned_for: str = "") -> Summary:

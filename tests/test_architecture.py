@@ -37,9 +37,12 @@ LAYERS = [
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
     {"__init__", "apps", "promises", "what_if", "hand_over", "following_up", "invariants"},
-    {"contact_json", "loading", "rechecks", "mail_writing"},
-    {"wording", "mail_frame"},
-    {"scheduler"},
+    {"runs"},
+    {"run_totals"},
+    {"chunks"},
+    {"counts", "writing", "mail_writing"},
+    {"contact_json", "loading", "differences", "rechecks", "wording", "mail_frame"},
+    {"scheduler", "day_counts", "packing"},
     {"settings"},
     {"engagement", "unsubscribing", "schedule_rows"},
     {"ranges", "changes", "models", "contact_fields", "links"},
