@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from campaigns.rules.email_types import CAMPAIGN, FIXED_NAMES
+from campaigns.rules.states import OTHER
 from messaging.merge_fields import Sender, Value
 
 FIELDS = {  # name: what staff read beside it, in the order they look for it
     "first_name": 'The contact\'s first name; write {{ first_name|default:"there" }} where it may be empty',
     "last_name": "The contact's last name",
     "full_name": "First and last name",
-    "state": "The state, such as TX, by the ZIP code",
+    "state": "The state, such as TX, by the ZIP code; empty in territories",
     "zip_code": "The ZIP code",
     "carrier": "The insurance company of the policy",
     "effective_date": "The day the policy began or begins",
@@ -56,8 +57,9 @@ def title_of(email_type: str) -> str:
 
 def values_for(contact: Mapping[str, Value], *, occasion: Occasion, sender: Sender, plans_url: str, today: date) -> dict[str, Value]:
     """A value for every name in `FIELDS`; empty where nothing is known. `contact` is the row by its field names."""
-    own = {name: contact[name] for name in ("first_name", "last_name", "state", "zip_code", "carrier", "effective_date")}
+    own = {name: contact[name] for name in ("first_name", "last_name", "zip_code", "carrier", "effective_date")}
     return own | {
+        "state": "" if contact["state"] == OTHER else contact["state"],
         "full_name": f"{contact['first_name']} {contact['last_name']}".strip(),
         "event_date": occasion.event_on,
         "campaign_name": occasion.campaign,

@@ -177,12 +177,15 @@ def hand_over_terms(*, seconds: float) -> hand_over.Terms:
         sender=sender(),
         settings=scheduler_settings()[0],
         links=links(),
-        office=Office(
-            name=settings.OFFICE_NAME, phone=settings.OFFICE_PHONE, address=settings.OFFICE_ADDRESS, plans_url=settings.PLANS_URL
-        ),
+        office=Office(name=settings.OFFICE_NAME, phone=settings.OFFICE_PHONE, address=settings.OFFICE_ADDRESS, plans_url=plans_url()),
         now=timezone.now(),
         stop=lambda: shutdown.told() or time.monotonic() > ends_at,
     )
+
+
+def plans_url() -> str:
+    """The page where contacts look at plans."""
+    return settings.PLANS_URL
 
 
 def links() -> Links:
