@@ -36,13 +36,14 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "what_if", "hand_over", "following_up", "invariants"},
-    {"runs"},
+    {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants"},
+    {"explaining"},
+    {"what_if", "runs"},
     {"run_totals"},
     {"chunks"},
     {"counts", "writing", "mail_writing"},
-    {"contact_json", "loading", "differences", "rechecks", "wording", "mail_frame"},
-    {"scheduler", "day_counts", "packing"},
+    {"contact_json", "loading", "differences", "targeting", "stopping", "rechecks", "wording", "mail_frame"},
+    {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
     {"engagement", "unsubscribing", "schedule_rows"},
     {"ranges", "changes", "models", "contact_fields", "links"},

@@ -2,8 +2,12 @@
 
 from portal.admin import (
     ai_calls,
+    campaign_changes,
+    campaigns,
     cases,
     config_versions,
+    contacts,
+    engagement,
     errors,
     events,
     messages,
@@ -11,6 +15,7 @@ from portal.admin import (
     operations,
     providers,
     quotes,
+    schedules,
     sessions,
     staff,
     suppressions,
@@ -19,8 +24,12 @@ from portal.admin import (
 
 __all__ = [
     "ai_calls",
+    "campaign_changes",
+    "campaigns",
     "cases",
     "config_versions",
+    "contacts",
+    "engagement",
     "errors",
     "events",
     "messages",
@@ -28,6 +37,7 @@ __all__ = [
     "operations",
     "providers",
     "quotes",
+    "schedules",
     "sessions",
     "staff",
     "suppressions",

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib import admin
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from campaigns.models import Contact, EmailSchedule, SchedulerRun
 from messaging.models import CmsNote, Message, Provider
-from portal.dashboard import figures, quote_figures
+from portal import wiring
+from portal.dashboard import campaign_figures, figures, quote_figures
 from portal.quotes.models import Quote
 
 A_MOMENT = timedelta(minutes=1)
@@ -40,7 +43,7 @@ class Need:
 
 
 def all_of_them() -> list[Need]:
-    return [*cluster(), *mails(), *quotes(), *providers(), *notes()]
+    return [*cluster(), *mails(), *quotes(), *campaigns(), *providers(), *notes()]
 
 
 def mails() -> Iterable[Need]:
@@ -114,6 +117,40 @@ def quotes() -> Iterable[Need]:
     )
 
 
+def campaigns() -> Iterable[Need]:
+    failed, over_cap = campaign_figures.failed_run(), campaign_figures.days_over_cap(today=wiring.today())
+    unknown = campaign_figures.exclusion_unknown(wiring.scheduler_settings()[0].state_rules)
+    yield Need(
+        name="run_failed",
+        count=1 if failed else 0,
+        noun="scheduler run failed",
+        says=f"Of {failed.day}: {failed.error[:200]}. Until one is completed, nothing new is planned." if failed else "",
+        calm="The last scheduler run was completed",
+        button="See why",
+        href=runs_list(),
+    )
+    yield Need(
+        name="over_cap",
+        count=over_cap,
+        noun="day above the daily cap" if over_cap == 1 else "days above the daily cap",
+        says="No later day had room for these mails. Stop some, or allow more mails a day.",
+        calm="No day above the daily cap",
+        button="See the mails",
+        href=rows_of(EmailSchedule, state="planned", mark="over_cap"),
+        grave=False,
+    )
+    yield Need(
+        name="exclusion_unknown",
+        count=unknown,
+        noun="contact with an unknown exclusion" if unknown == 1 else "contacts with an unknown exclusion",
+        says="Their state excludes days around a birthday or a policy date, and that date is missing. Mail to them is not held back.",
+        calm="Every exclusion is known",
+        button="Enter the dates",
+        href=rows_of(Contact, look="exclusion_unknown"),
+        grave=False,
+    )
+
+
 def notes() -> Iterable[Need]:
     oldest = figures.oldest_note_pending_at()
     pending, needing_pid, refused = figures.notes_pending(), figures.notes_needing_pid(), figures.notes_needing_attention()
@@ -177,6 +214,10 @@ def cluster() -> Iterable[Need]:
         button="",
         href=reverse("readyz"),
     )
+
+
+def runs_list() -> str:
+    return rows_of(SchedulerRun) if admin.site.is_registered(SchedulerRun) else reverse("admin:index")
 
 
 def rows_of(model: type[Model], **parameters: str) -> str:
