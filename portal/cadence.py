@@ -15,6 +15,8 @@ CADENCE: dict[str, tuple[str, str, int | str]] = {  # name: (task, its cluster, 
     "Clear stale locks of quotes": ("portal.tasks.clear_stale_locks", "short", "0 2 * * *"),
     "Send daily summaries": ("portal.tasks.send_daily_summaries", "mail", 5),
     "Let old daily summaries expire": ("portal.tasks.expire_daily_summaries", "short", "30 2 * * *"),
+    "Plan follow-ups": ("portal.tasks.schedule_follow_ups", "short", "0 5 * * *"),
+    "Hand campaign mails over": ("portal.tasks.hand_over_due", "mail", 5),
     "Run bulk actions": ("portal.tasks.run_operations", "mail", 1),
     "Sweep up after vanished workers": ("portal.tasks.sweep", "short", 1),
 }

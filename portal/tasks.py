@@ -5,7 +5,7 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 """
 
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +15,8 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from campaigns import runs
-from messaging import delivery, notes, reaper
+from campaigns import following_up, hand_over, runs
+from messaging import delivery, journal, notes, reaper
 from portal import shutdown, summary_wiring, wiring
 from portal.models import Heartbeat
 from portal.operations import running
@@ -28,6 +28,7 @@ Summary = dict[str, Any]
 MAIL = "mail"  # the cluster whose tasks wait for the outside world
 PRICING_SLICE = timedelta(minutes=15)  # no quote is begun later: one call more still fits into the cluster's time-out
 RETRY_SLICE = timedelta(minutes=10)  # likewise for mails that are tried again
+HAND_OVER_LEAD = timedelta(minutes=15)  # before the time of sending: rules and suppressions are asked as late as can be
 LOOKED_AT = 50  # waiting rings that are read to see whether one more is needed
 
 
@@ -80,6 +81,34 @@ def retry_failed_emails(leg_type: str = "both", limit: int = 30, max_attempts: i
         terms = wiring.retry_terms(pause_seconds=retries.PAUSE_SECONDS)
         seconds = RETRY_SLICE.total_seconds()
         return retries.retry(terms, leg_type=leg_type, limit=limit, max_attempts=max_attempts, seconds=seconds).as_dict()
+
+
+def hand_over_due(
+    day: str = "", limit: int | None = None, seconds: float | None = None, early: bool = False, planned_for: str = ""
+) -> Summary:
+    """The day's planned mails get their messages, for a slice of work or `seconds`; not long before the time of sending, unless `early`."""
+    with _place("hand over", of=1) as ours:
+        terms = wiring.hand_over_terms(seconds=_slice(seconds))
+        if not ours or not (early or terms.now >= terms.begins(wiring.today()) - HAND_OVER_LEAD):
+            return hand_over.Tally(already_running=not ours).as_dict()
+        tally = hand_over.hand_over(day=date.fromisoformat(day) if day else wiring.today(), terms=terms, limit=limit)
+    for sentence in tally.attention:
+        journal.count_error("campaigns", sentence)
+    if tally.handed_over:
+        ring()
+    if tally.unfinished and not shutdown.told():
+        ring_hand_over()
+    return tally.as_dict()
+
+
+def schedule_follow_ups(day: str = "", lookback: int | None = None, planned_for: str = "") -> Summary:
+    """Every mail that is owed a follow-up has one planned."""
+    with _place("follow-ups", of=1) as ours:
+        if not ours:
+            return following_up.Tally().as_dict() | {"already_running": True}
+        today = date.fromisoformat(day) if day else wiring.today()
+        rules = wiring.scheduler_settings()[0]
+        return following_up.schedule_follow_ups(day=today, at=timezone.now(), settings=rules, lookback_days=lookback).as_dict()
 
 
 def run_scheduler(planned_for: str = "") -> Summary:
@@ -150,6 +179,11 @@ def ring_notes() -> None:
 def ring_quotes() -> None:
     """Wake a worker for the quotes that this transaction leaves pending, once it is committed."""
     transaction.on_commit(lambda: wake("portal.tasks.process_quotes"), robust=True)
+
+
+def ring_hand_over() -> None:
+    """Wake a worker for the planned mails that are still to be handed over, once this transaction is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.hand_over_due"), robust=True)
 
 
 def ring_operations() -> None:

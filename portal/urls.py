@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal import health, proof
+from portal import contact_links, health, proof
 from portal.admin import states
 from portal.dashboard import views as dashboard
 from portal.explaining import urls as explaining
@@ -27,6 +27,8 @@ urlpatterns = [
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
     path("admin/", ([*explaining.urlpatterns, *desks], "admin", namespace)),
     path("quote/", include("portal.quotes.urls")),
+    path("unsubscribe/<token>/", contact_links.unsubscribe, name="unsubscribe"),
+    path("t/<token>/", contact_links.click, name="click"),
     path("healthz", health.live, name="healthz"),
     path("readyz", health.ready, name="readyz"),
 ]

@@ -1,6 +1,7 @@
 """The settings, read at the door and built into what the lower floors are told."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -12,7 +13,11 @@ import numpy as np
 from django.conf import settings
 from django.utils import timezone
 
+from campaigns import hand_over
 from campaigns.impact import Impact, impact
+from campaigns.invariants import OF_SCHEDULES
+from campaigns.links import Links
+from campaigns.mail_writing import Office
 from campaigns.settings import SchedulerSettings
 from messaging import delivery, notes
 from messaging.gateways.cms import CmsClient, HttpCms, ManualCms
@@ -182,6 +187,33 @@ def impact_of(kind: str, data: Any, *, at: datetime, environment: str) -> Impact
     return impact(old=old, new=new, day=np.datetime64(today(), "D"))
 
 
+def hand_over_terms(*, seconds: float) -> hand_over.Terms:
+    """How this deployment writes to contacts, by the rules of this moment; no batch is begun after so many seconds."""
+    ends_at = time.monotonic() + seconds
+    return hand_over.Terms(
+        sender=sender(),
+        settings=scheduler_settings()[0],
+        links=links(),
+        office=Office(name=settings.OFFICE_NAME, phone=settings.OFFICE_PHONE, address=settings.OFFICE_ADDRESS, plans_url=plans_url()),
+        now=timezone.now(),
+        stop=lambda: shutdown.told() or time.monotonic() > ends_at,
+    )
+
+
+def plans_url() -> str:
+    """The page where contacts look at plans."""
+    return settings.PLANS_URL
+
+
+def links() -> Links:
+    """The signed addresses in campaign mails. They outlive a change of SECRET_KEY where LINK_KEY is set, or the old key is told."""
+    return Links(
+        site_url=settings.SITE_URL,
+        key=settings.LINK_KEY or settings.SECRET_KEY,
+        old_keys=tuple(map(str, [*settings.LINK_OLD_KEYS, *settings.SECRET_KEY_FALLBACKS])),
+    )
+
+
 def mail_servers_down() -> str:
     """Why no mail can leave at present; empty while one of our servers may be used."""
     return legs.servers_down([server.name for server in mail_servers()])
@@ -189,7 +221,7 @@ def mail_servers_down() -> str:
 
 def invariants() -> list[Invariant]:
     """What this floor promises beyond the record's own invariants."""
-    return of_quotes(lock=settings.QUOTE_LOCK) + of_summaries()
+    return of_quotes(lock=settings.QUOTE_LOCK) + of_summaries() + OF_SCHEDULES
 
 
 def office(by: Any = None) -> dict[str, str]:

@@ -36,16 +36,17 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "explain", "impact"},
+    {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants"},
     {"explaining"},
     {"what_if", "runs"},
     {"run_totals"},
     {"chunks"},
-    {"counts", "writing"},
-    {"contact_json", "loading", "differences", "targeting", "stopping"},
+    {"counts", "writing", "mail_writing"},
+    {"contact_json", "loading", "differences", "targeting", "stopping", "rechecks", "wording", "mail_frame"},
     {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
-    {"ranges", "changes", "models"},
+    {"engagement", "unsubscribing", "schedule_rows"},
+    {"ranges", "changes", "models", "contact_fields", "links"},
     {"zip_codes"},
     {"rules"},
 ]

@@ -152,7 +152,8 @@ class EmailSchedule(models.Model):
             models.Index(fields=["status", "send_on"], name="schedule_by_status_and_day"),
             models.Index(fields=["send_on"], name="schedule_over_cap", condition=Q(over_cap=True)),
             models.Index(fields=["run"], name="schedule_by_run"),
-            models.Index(fields=["contact"], name="schedule_follow_ups", condition=Q(parent__isnull=False)),  # others: one_schedule_per_event
+            # of the others, one_schedule_per_event is the index by contact
+            models.Index(fields=["contact"], name="schedule_follow_ups", condition=Q(parent__isnull=False)),
             models.Index(fields=["campaign_instance"], name="schedule_by_campaign", condition=Q(campaign_instance__isnull=False)),
         ]
 

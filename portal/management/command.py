@@ -19,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from messaging.spool import SpoolUnwritable
+from messaging.text_input import TextRefused, calendar_date
 from portal import shutdown
 from portal.config.data import ConfigRefused
 
@@ -121,6 +122,14 @@ def whole(least: int, most: int = MOST) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def day_option(text: str) -> str:
+    """An option that is a day, such as 2026-01-31."""
+    try:
+        return calendar_date(text, field="the day").isoformat()
+    except TextRefused as refusal:
+        raise ArgumentTypeError(refusal.sentence) from None
 
 
 def wrong_usage(text: str) -> CommandError:

@@ -22,7 +22,8 @@ from messaging.gateways.mail import MailServer
 from messaging.models import Case, CmsNote, Message, Mode, Verdict
 from messaging.retry import RetryPolicy
 from portal import tasks
-from tests.faults import quote_acts
+from tests.faults import campaign_acts, quote_acts
+from tests.faults.campaign_acts import hand_all_over, unsubscribe_one, verify_schedules  # noqa: F401  (asked for by name)
 from tests.faults.quote_acts import ask_for_quotes, finish_operations, price_quotes, verify_quotes  # noqa: F401  (asked for by name)
 
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")
@@ -209,6 +210,9 @@ def wait_for_lapsed(here: Place) -> None:
 
 
 STEPS: dict[str, Callable[[Place, list[str]], object]] = {
+    "plan": lambda here, recipients: campaign_acts.plan_mails(),
+    "hand over": lambda here, recipients: hand_all_over(),
+    "unsubscribe": lambda here, recipients: unsubscribe_one(),
     "queue": lambda here, recipients: queue(recipients),
     "wait": lambda here, recipients: wait_for_lapsed(here),
     "sweep": lambda here, recipients: reaper.sweep(spool_dir=Path(here.spool_dir)),
