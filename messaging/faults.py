@@ -40,6 +40,8 @@ POINTS = frozenset(
         "operation.after_effect",
         "operation.before_item_commit",
         "operation.after_item_commit",
+        "import.after_row_block",
+        "import.before_final",
         "quote.before_claim_commit",
         "quote.before_call",
         "quote.after_call",

@@ -37,7 +37,7 @@ LAYERS = [
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
     {"__init__", "apps", "promises", "what_if"},
-    {"contact_json", "loading"},
+    {"contact_json", "loading", "importing"},
     {"scheduler"},
     {"settings"},
     {"ranges", "changes", "models"},
