@@ -13,6 +13,7 @@ CADENCE: dict[str, tuple[str, str, int | str]] = {  # name: (task, its cluster, 
     "Try failed quote e-mails again": ("portal.tasks.retry_failed_emails", "mail", 30),
     "Clear stale locks of quotes": ("portal.tasks.clear_stale_locks", "short", "0 2 * * *"),
     "Run bulk actions": ("portal.tasks.run_operations", "mail", 1),
+    "Read and import files": ("portal.tasks.run_imports", "mail", 1),
     "Sweep up after vanished workers": ("portal.tasks.sweep", "short", 1),
 }
 

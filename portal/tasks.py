@@ -5,6 +5,7 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 """
 
 from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.db.models.functions import Now
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from campaigns.importing import jobs as imports
 from messaging import delivery, notes, reaper
 from portal import shutdown, wiring
 from portal.models import Heartbeat
@@ -96,6 +98,17 @@ def run_operations(seconds: float | None = None, planned_for: str = "") -> Summa
     return tally.as_dict()
 
 
+def run_imports(seconds: float | None = None, planned_for: str = "") -> Summary:
+    """Read, compare and import uploaded files for a slice of work or `seconds`; one that is begun is finished."""
+    with _place("imports", of=1) as ours:
+        if not ours:
+            return asdict(imports.Tally()) | {"already_running": True}
+        tally = imports.run_due(imports.Terms(on=wiring.today(), stop=shutdown.told), seconds=_slice(seconds))
+    if tally.left:
+        ring_imports()
+    return asdict(tally)
+
+
 def sweep(planned_for: str = "") -> Summary:
     """Nothing stays with a worker that has vanished."""
     with _place("sweep", of=1) as ours:
@@ -128,6 +141,11 @@ def ring_quotes() -> None:
 def ring_operations() -> None:
     """Wake a worker for the bulk action that this transaction starts, once it is committed."""
     transaction.on_commit(lambda: wake("portal.tasks.run_operations"), robust=True)
+
+
+def ring_imports() -> None:
+    """Wake a worker for the file that this transaction leaves to be read or imported, once it is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.run_imports"), robust=True)
 
 
 def wake(task: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from campaigns.importing.invariants import OF_IMPORTS
 from campaigns.models import CampaignType
 from campaigns.settings import SchedulerSettings
 from messaging import delivery, notes
@@ -172,7 +173,7 @@ def mail_servers_down() -> str:
 
 def invariants() -> list[Invariant]:
     """What this floor promises beyond the record's own invariants."""
-    return of_quotes(lock=settings.QUOTE_LOCK)
+    return [*of_quotes(lock=settings.QUOTE_LOCK), *OF_IMPORTS]
 
 
 def office(by: Any = None) -> dict[str, str]:

@@ -31,8 +31,9 @@ class Cleaner:
         for place, meanings in self.meanings.items():
             found = meanings.of(columns[place]) if columns else []
             texts[meanings.column.name] = found
-            for at in (at for at, one in enumerate(found) if one.__class__ is Wrong):
-                wrong.setdefault(at, []).append((meanings.column.name, found[at].sentence))
+            if Wrong in set(map(type, found)):
+                for at in (at for at, one in enumerate(found) if type(one) is Wrong):
+                    wrong.setdefault(at, []).append((meanings.column.name, found[at].sentence))
         rows = block.rows
         if wrong:
             rows = kept(rows, without=wrong)

@@ -30,6 +30,7 @@ class Hold:
     def __init__(self, job: ImportJob) -> None:
         self.pk, self.lease = job.pk, job.lease
         self.is_lost = self.is_cancelled = False
+        self.done_rows = 0  # told with the next pulse
 
     @property
     def row(self) -> Any:
@@ -69,7 +70,7 @@ class Hold:
         try:
             while not over.wait(PULSE_SECONDS):
                 with suppress(Error, InjectedFault):  # a database that is away ends the merge by itself
-                    self.is_lost = not self.row.update(leased_until=Now() + LEASE)
+                    self.is_lost = not self.row.update(leased_until=Now() + LEASE, done_rows=self.done_rows)
                     self.is_cancelled = self.row.filter(cancel_asked_at__isnull=False).exists()
                 if (self.is_lost or self.is_cancelled) and not over.is_set():
                     with suppress(Exception):

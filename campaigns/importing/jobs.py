@@ -39,6 +39,10 @@ class UnderWay(ValueError):
     """Another worker has the same file in hand."""
 
 
+class MakesRoom(Exception):
+    """We were told to stop; somebody else goes on with it."""
+
+
 def never() -> bool:
     return False
 
@@ -80,6 +84,12 @@ class Task:
 
     def __post_init__(self) -> None:
         self.sort, self.hold = SORTS[self.job.kind](), Hold(self.job)
+
+    def told(self, done: int, of: int, what: str) -> None:
+        """So far it is. Raises MakesRoom where the work is to stop between two blocks."""
+        self.terms.told(done, of, what)
+        if self.terms.stop():
+            raise MakesRoom
 
 
 # from a file of this machine
@@ -235,6 +245,8 @@ def work(task: Task) -> str:
         end(task.hold.row, to=ImportStatus.CANCELLED)
     except HoldLost:
         pass
+    except MakesRoom:
+        let_go(task)
     except BaseException:
         with suppress(Error):
             let_go(task)
@@ -248,7 +260,7 @@ def work(task: Task) -> str:
 def read(task: Task) -> None:
     """Every row is staged or refused."""
     with task.open_file() as source:
-        stage(task.job, source=source, sort=task.sort, on=task.terms.on, hold=task.hold, told=task.terms.told)
+        stage(task.job, source=source, sort=task.sort, on=task.terms.on, hold=task.hold, told=task.told)
 
 
 def preview(task: Task) -> None:
@@ -263,7 +275,7 @@ def preview(task: Task) -> None:
 def apply(task: Task) -> None:
     """All is merged and the import is over, in one transaction."""
     with task.hold.beating(), transaction.atomic():
-        counts = merge(task.job, sort=task.sort, open_file=task.open_file, hold=task.hold, told=task.terms.told)
+        counts = merge(task.job, sort=task.sort, open_file=task.open_file, hold=task.hold, told=task.told)
         if not end(task.hold.row, to=ImportStatus.APPLIED, **counts):
             raise HoldLost(task.job.pk)
     task.job.refresh_from_db()

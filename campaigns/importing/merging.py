@@ -9,7 +9,7 @@ from campaigns.importing import refusals
 from campaigns.importing.columns import read_header
 from campaigns.importing.holds import Hold
 from campaigns.importing.kinds import Sort
-from campaigns.importing.staging import Told, staged
+from campaigns.importing.staging import Told, be_patient, staged
 from campaigns.models import ImportJob
 from messaging.faults import fault
 
@@ -21,8 +21,7 @@ def compare(job: ImportJob, *, sort: Sort, open_file: Callable[[], BinaryIO]) ->
     """What a merge would do now, as counts; rows that cannot be merged are refused. In the caller's transaction."""
     present = frozenset(filter(None, read_header(job.header, columns=sort.named).names))
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '96MB'")
-        cursor.execute("SET LOCAL jit = off")
+        be_patient(cursor)
         cursor.execute("DROP TABLE IF EXISTS pg_temp.import_plan")
         cursor.execute(f"CREATE TEMP TABLE import_plan ON COMMIT DROP AS {sort.plan(present).format(staged=staged(job))}")
         cursor.execute("CREATE INDEX ON import_plan (row)")
@@ -38,6 +37,7 @@ def compare(job: ImportJob, *, sort: Sort, open_file: Callable[[], BinaryIO]) ->
 def merge(job: ImportJob, *, sort: Sort, open_file: Callable[[], BinaryIO], hold: Hold, told: Told) -> dict[str, int]:
     """The rows are in, and their counts told. In the caller's transaction, which others who write the same table wait for."""
     with connection.cursor() as cursor:
+        be_patient(cursor)
         cursor.execute(f"LOCK TABLE {sort.locked} IN SHARE ROW EXCLUSIVE MODE")
     refusals.refuse_known_file(job)
     counts = compare(job, sort=sort, open_file=open_file)
@@ -48,7 +48,8 @@ def merge(job: ImportJob, *, sort: Sort, open_file: Callable[[], BinaryIO], hold
         with connection.cursor() as cursor:
             for sql in statements:
                 cursor.execute(sql, {"low": low, "high": low + AT_ONCE - 1})
-        told(min(low + AT_ONCE - 1, job.read_rows), job.read_rows, "rows merged")
+        hold.done_rows = min(low + AT_ONCE - 1, job.read_rows)
+        told(hold.done_rows, job.read_rows, "rows merged")
     if sort.after:
         with connection.cursor() as cursor:
             cursor.execute(sort.after)

@@ -21,6 +21,7 @@ from messaging.faults import fault
 from messaging.sheets import SheetRefused
 
 MOST_REFUSED = 100_000
+PATIENCE = {"statement_timeout": "20min", "idle_in_transaction_session_timeout": "10min", "work_mem": "96MB", "jit": "off"}
 COPY_ROWS = "COPY {staged} FROM STDIN (FORMAT csv{texts})"
 COPY_REFUSED = (
     'COPY campaigns_importrefusal (job_id, "row", "column", reason, record, by_comparison) FROM STDIN (FORMAT csv, NULL \'NULL\')'
@@ -52,9 +53,16 @@ def stage(job: ImportJob, *, source: BinaryIO, sort: Sort, on: date, hold: Hold,
             fault("import.after_row_block")
     if not job.rows:
         raise SheetRefused("No data rows found under the header.")
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        be_patient(cursor)
         cursor.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {staged(job)}_row ON {staged(job)} (row)")
         cursor.execute(f"ANALYZE {staged(job)}")
+
+
+def be_patient(cursor: Any) -> None:
+    """Until this transaction ends its statements may take as long as a large file needs."""
+    for name, value in PATIENCE.items():
+        cursor.execute(f"SET LOCAL {name} = '{value}'")
 
 
 def header_of(records: Records, *, sort: Sort) -> Header:

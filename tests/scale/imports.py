@@ -17,7 +17,6 @@ import psycopg
 
 from campaigns.zip_codes import table
 from portal import embedded_postgres, settings
-from tests.addresses import database_url
 from tests.scale import databases, machine
 from tests.scale.table import machine_line
 
@@ -66,7 +65,7 @@ def tell(what: str, name: str, file: Path) -> None:
 
 
 def manage(name: str, *words: str) -> str:
-    environment = os.environ | {"DATABASE_URL": database_url(name)}
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.scale.ours_settings", "SCALE_DATABASE": name}
     environment.setdefault("SECRET_KEY", "only-for-the-bench-0123456789-0123456789-0123456789")
     done = subprocess.run([sys.executable, "manage.py", *words], env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -88,7 +87,9 @@ def lines(contacts: int, *, moved: int) -> Iterator[str]:
         zip_code, state = chance.choice(zips)
         first, last = chance.choice(FIRST), f"{chance.choice(FIRST)}{chance.randrange(4_000):04}".translate(LETTERS)
         born, begun = BORN + timedelta(chance.randrange(9_500)), BEGUN + timedelta(chance.randrange(7_500))
-        carrier = "Another one" if moved and number % moved == 0 else chance.choice(CARRIERS)
+        carrier = chance.choice(CARRIERS)
+        if moved and number % moved == 0:
+            carrier = "Another one"
         phone = f"312-555-{chance.randrange(10_000):04}"
         yield (
             f"{number},{first.lower()}.{last.lower()}.{number}@client{number % 97}.example,{first},{last},{zip_code},{state},"
