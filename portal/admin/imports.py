@@ -38,6 +38,7 @@ TONES = {
     ImportStatus.FAILED: "red",
 }
 COUNTS = {"new": "New", "changed": "Changed", "unchanged": "The same", "refused": "Refused"}
+UNANSWERED = "Without an answer the file is forgotten after a day."
 LEAVE = "You may leave this page; the portal goes on by itself, also after a restart."
 
 
@@ -221,9 +222,8 @@ class ImportDesk(ReadOnly):
         lines = [(f"{one.row:,}", one.column or "–", one.reason) for one in rows]
         title = f"The first {len(lines)} of {job.refused:,} refused rows" if job.refused > len(lines) else "Refused rows"
         link = reverse("admin:campaigns_importjob_refused", args=[job.pk])
-        return [
-            Table(title, ["Row", "Column", "What is wrong"], lines, link=link, link_text="Download them all, to correct and upload again")
-        ]
+        words = "Download them all, to correct and upload again"
+        return [Table(title, ["Row", "Column", "What is wrong"], lines, link=link, link_text=words)]
 
     def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         return super().page(request, row) | self.moving(request, row) | {"record_acts": []}  # its acts go when it has moved on
@@ -253,11 +253,7 @@ def so_far(job: ImportJob) -> tuple[int, int, str]:
             return job.read_bytes, job.size_bytes, f"The file is read: {job.rows:,} rows so far. Nothing is changed yet. {LEAVE}"
         case ImportStatus.READY:
             taken = job.new + job.changed
-            return (
-                1,
-                1,
-                f"Nothing is changed yet; an import would write {taken:,} rows. Without an answer the file is forgotten after a day.",
-            )
+            return 1, 1, f"Nothing is changed yet; an import would write {taken:,} rows. {UNANSWERED}"
         case ImportStatus.MERGING:
             return job.done_rows, job.read_rows, f"Row {job.done_rows:,} of {job.read_rows:,}: all at once in the end, or nothing. {LEAVE}"
         case ImportStatus.APPLIED:
@@ -266,9 +262,8 @@ def so_far(job: ImportJob) -> tuple[int, int, str]:
 
 
 def has_counts(job: ImportJob) -> bool:
-    return job.status in (ImportStatus.READY, ImportStatus.MERGING, ImportStatus.APPLIED) and bool(
-        job.new + job.changed + job.unchanged + job.refused
-    )
+    is_compared = job.status in (ImportStatus.READY, ImportStatus.MERGING, ImportStatus.APPLIED)
+    return is_compared and bool(job.new + job.changed + job.unchanged + job.refused)
 
 
 def state_badge(job: ImportJob) -> SafeString:
