@@ -4,7 +4,7 @@ from campaigns.models.campaign import CampaignChange, CampaignInstance, Campaign
 from campaigns.models.contact import Contact, Flag
 from campaigns.models.engagement import Behaviour, EngagementEvent
 from campaigns.models.imports import ImportJob, ImportKind, ImportPiece, ImportRefusal, ImportStatus
-from campaigns.models.run import RunChunk, RunStatus, SchedulerRun, Scope
+from campaigns.models.run import RunChunk, RunStatus, SchedulerRun, Scope, Step
 from campaigns.models.schedule import EmailSchedule, SkipReason, Status
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "Scope",
     "SkipReason",
     "Status",
+    "Step",
     "Targeted",
 ]
