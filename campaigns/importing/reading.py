@@ -126,7 +126,8 @@ def blocks(records: Records, *, width: int, size: int = BLOCK) -> Iterator[Block
             yield block
             block = Block()
     block.end = records.number - 1
-    yield block
+    if block.end % size:
+        yield block
 
 
 def shape(cells: list[str], *, row: int, width: int, block: Block) -> None:

@@ -20,8 +20,8 @@ PLAN = """
         UNION ALL
         SELECT s.row, min(c.id), count(*) FROM {staged} s JOIN campaigns_contact c ON lower(c.email) = s.email GROUP BY s.row
     ), repeated AS (
-        SELECT contact_id, instance_id, trigger_on, min(row) AS first_row, max(row) AS last_row
-        FROM {staged} s JOIN matched USING (row) WHERE contacts = 1 GROUP BY 1, 2, 3 HAVING count(*) > 1
+        SELECT m.contact_id, instance_id, trigger_on, min(m.row) AS first_row, max(m.row) AS last_row
+        FROM {staged} s JOIN matched m ON m.row = s.row WHERE contacts = 1 GROUP BY 1, 2, 3 HAVING count(*) > 1
     )
     SELECT s.row, m.contact_id, r.first_row, r.last_row, CASE
         WHEN m.row IS NULL THEN 'unknown' WHEN m.contacts > 1 THEN 'ambiguous' WHEN r.first_row IS NOT NULL THEN 'repeated'

@@ -40,7 +40,7 @@ def test_a_file_is_uploaded_previewed_and_imported():
     assert tasks.run_imports()["applied"] == 1
     assert Contact.objects.count() == 2
     assert "All good rows are in" in boss.get(f"{DESK}{job.pk}/change/").content.decode()
-    assert SystemEvent.objects.filter(source="imports").earliest("pk").text.startswith("Uploaded by boss")
+    assert SystemEvent.objects.filter(component="imports").earliest("pk").text.startswith("Uploaded by boss")
 
 
 def test_the_refused_rows_are_downloaded_as_they_were():

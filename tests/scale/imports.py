@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -57,11 +58,21 @@ def measure(folder: Path, *, name: str, contacts: int, identity: str) -> None:
 
 
 def tell(what: str, name: str, file: Path) -> None:
-    started = time.monotonic()
+    started, used = time.monotonic(), cpu_seconds()
     done = manage(name, "import_contacts", str(file), "--json")
     facts: dict[str, Any] = json.loads(done)
+    client, server = (f"{now - before:.0f}" for now, before in zip(cpu_seconds(), used, strict=True))
     counts = ", ".join(f"{facts[key]:,} {key}" for key in ("new", "changed", "unchanged", "refused"))
-    say(f"{what}: {facts['seconds']:.1f} s ({time.monotonic() - started:.1f} s with the start), {facts['peak_rss_mb']:.0f} MB; {counts}\n")
+    say(
+        f"{what}: {facts['seconds']:.1f} s ({time.monotonic() - started:.1f} s with the start), {facts['peak_rss_mb']:.0f} MB, "
+        f"CPU {client} s Python + {server} s PostgreSQL; {counts}\n"
+    )
+
+
+def cpu_seconds() -> tuple[float, float]:
+    """Of the commands that ended so far, and of the server, all it does."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime, databases.cpu_seconds() or 0.0
 
 
 def manage(name: str, *words: str) -> str:
