@@ -3,6 +3,7 @@
 A schedule is written by millions, so its guards are conditions of triggers: no function runs unless something is refused.
 """
 
+from campaigns.models.imports import IMPORT_FACTS, IMPORT_MOVES
 from campaigns.models.run import RUN_MOVES
 from campaigns.models.schedule import SCHEDULE_MOVES
 from messaging.lifecycles import guard_sql
@@ -71,9 +72,12 @@ CHANGES = """
         FOR EACH ROW EXECUTE FUNCTION campaigns_change_kept();
 """
 
-SQL = SCHEDULE + CHANGES + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES)
+IMPORTS = guard_sql(table="campaigns_importjob", moves=IMPORT_MOVES, facts=IMPORT_FACTS)
+
+SQL = SCHEDULE + CHANGES + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
 
 REVERSE = """
+    DROP TRIGGER campaigns_importjob_guard ON campaigns_importjob;
     DROP TRIGGER campaigns_schedulerrun_guard ON campaigns_schedulerrun;
     DROP TRIGGER campaigns_change_kept ON campaigns_campaignchange;
     DROP TRIGGER campaigns_change_frozen ON campaigns_campaignchange;
@@ -82,5 +86,6 @@ REVERSE = """
     DROP TRIGGER campaigns_schedule_kept ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_pinned ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_moves ON campaigns_emailschedule;
+    DROP FUNCTION campaigns_importjob_guard;
     DROP FUNCTION campaigns_schedulerrun_guard, campaigns_change_kept, campaigns_note_change, campaigns_schedule_refuse;
 """

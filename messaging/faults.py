@@ -46,6 +46,8 @@ POINTS = frozenset(
         "hand_over.after_queue",
         "hand_over.before_commit",
         "unsubscribe.before_commit",
+        "import.after_row_block",
+        "import.before_final",
         "quote.before_claim_commit",
         "quote.before_call",
         "quote.after_call",

@@ -18,6 +18,7 @@ CADENCE: dict[str, tuple[str, str, int | str]] = {  # name: (task, its cluster, 
     "Plan follow-ups": ("portal.tasks.schedule_follow_ups", "short", "0 5 * * *"),
     "Hand campaign mails over": ("portal.tasks.hand_over_due", "mail", 5),
     "Run bulk actions": ("portal.tasks.run_operations", "mail", 1),
+    "Read and import files": ("portal.tasks.run_imports", "mail", 1),
     "Sweep up after vanished workers": ("portal.tasks.sweep", "short", 1),
 }
 

@@ -12,7 +12,7 @@ VIEWER = [
     *("view_messagesession", "view_emailtemplate", "view_templateversion", "view_suppression"),
     *("view_systemevent", "view_errorgroup", "view_provider"),
     *("view_contact", "view_engagementevent", "view_campaigntype", "view_campaigninstance", "view_contactcampaign", "view_campaignchange"),
-    *("view_emailschedule", "view_schedulerrun", "view_runchunk"),
+    *("view_emailschedule", "view_schedulerrun", "view_runchunk", "view_importjob"),
     "view_dailysummary",
     *("view_quote", "view_quoteimage", "view_aicall", "view_operation", "view_operationitem", "view_configversion", "view_configseries"),
 ]

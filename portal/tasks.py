@@ -5,6 +5,7 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 """
 
 from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from campaigns import following_up, hand_over, runs
+from campaigns.importing import jobs as imports
 from messaging import delivery, journal, notes, reaper
 from portal import shutdown, summary_wiring, wiring
 from portal.models import Heartbeat
@@ -151,6 +153,17 @@ def expire_daily_summaries(planned_for: str = "") -> Summary:
     return {"expired": watch.expire(now=timezone.now())}
 
 
+def run_imports(seconds: float | None = None, planned_for: str = "") -> Summary:
+    """Read, compare and import uploaded files for a slice of work or `seconds`; one that is begun is finished."""
+    with _place("imports", of=1) as ours:
+        if not ours:
+            return asdict(imports.Tally()) | {"already_running": True}
+        tally = imports.run_due(imports.Terms(on=wiring.today(), stop=shutdown.told), seconds=_slice(seconds))
+    if tally.left:
+        ring_imports()
+    return asdict(tally)
+
+
 def sweep(planned_for: str = "") -> Summary:
     """Nothing stays with a worker that has vanished."""
     with _place("sweep", of=1) as ours:
@@ -189,6 +202,11 @@ def ring_hand_over() -> None:
 def ring_operations() -> None:
     """Wake a worker for the bulk action that this transaction starts, once it is committed."""
     transaction.on_commit(lambda: wake("portal.tasks.run_operations"), robust=True)
+
+
+def ring_imports() -> None:
+    """Wake a worker for the file that this transaction leaves to be read or imported, once it is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.run_imports"), robust=True)
 
 
 def wake(task: str) -> bool:

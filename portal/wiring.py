@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from campaigns import hand_over
 from campaigns.impact import Impact, impact
+from campaigns.importing.invariants import OF_IMPORTS
 from campaigns.invariants import OF_SCHEDULES
 from campaigns.links import Links
 from campaigns.mail_writing import Office
@@ -221,7 +222,7 @@ def mail_servers_down() -> str:
 
 def invariants() -> list[Invariant]:
     """What this floor promises beyond the record's own invariants."""
-    return of_quotes(lock=settings.QUOTE_LOCK) + of_summaries() + OF_SCHEDULES
+    return [*of_quotes(lock=settings.QUOTE_LOCK), *of_summaries(), *OF_SCHEDULES, *OF_IMPORTS]
 
 
 def office(by: Any = None) -> dict[str, str]:

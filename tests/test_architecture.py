@@ -42,7 +42,7 @@ CAMPAIGN_LAYERS = [
     {"run_totals"},
     {"chunks"},
     {"counts", "writing", "mail_writing"},
-    {"contact_json", "loading", "differences", "targeting", "stopping", "rechecks", "wording", "mail_frame"},
+    {"contact_json", "loading", "differences", "importing", "targeting", "stopping", "rechecks", "wording", "mail_frame"},
     {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
     {"engagement", "unsubscribing", "schedule_rows"},

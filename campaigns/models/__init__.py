@@ -3,6 +3,7 @@
 from campaigns.models.campaign import CampaignChange, CampaignInstance, CampaignType, ContactCampaign, Targeted
 from campaigns.models.contact import Contact, Flag
 from campaigns.models.engagement import Behaviour, EngagementEvent
+from campaigns.models.imports import ImportJob, ImportKind, ImportPiece, ImportRefusal, ImportStatus
 from campaigns.models.run import RunChunk, RunStatus, SchedulerRun, Scope, Step
 from campaigns.models.schedule import EmailSchedule, SkipReason, Status
 
@@ -16,6 +17,11 @@ __all__ = [
     "EmailSchedule",
     "EngagementEvent",
     "Flag",
+    "ImportJob",
+    "ImportKind",
+    "ImportPiece",
+    "ImportRefusal",
+    "ImportStatus",
     "RunChunk",
     "RunStatus",
     "SchedulerRun",

@@ -45,6 +45,7 @@ SETTINGS: list[Entry] = [
     ("Configuration", "tune", "admin:portal_configversion_changelist", "portal.view_configversion"),
 ]
 MACHINE_ROOM: list[Entry] = [
+    ("Imports", "upload_file", "admin:campaigns_importjob_changelist", "campaigns.view_importjob"),
     ("Bulk actions", "playlist_play", "admin:portal_operation_changelist", "portal.view_operation"),
     ("Errors", "error", "admin:messaging_errorgroup_changelist", "messaging.view_errorgroup"),
     ("Events", "notifications", "admin:messaging_systemevent_changelist", "messaging.view_systemevent"),

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,9 +146,15 @@ def contents(path: Path) -> bytes:
 
 def write_text(path: Path, text: str) -> None:
     """The file holds `text` and nothing else; never half of it."""
+    write_bytes(path, [text.encode()])
+
+
+def write_bytes(path: Path, parts: Iterable[bytes]) -> None:
+    """The file holds these and nothing else; never half of it."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_text(text, encoding="utf-8")
+        with unfinished.open("wb") as file:
+            file.writelines(parts)
         unfinished.replace(path)
     except OSError as trouble:
         unfinished.unlink(missing_ok=True)

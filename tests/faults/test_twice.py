@@ -19,13 +19,14 @@ BEFORE = {  # what there is to do for the first delivery
     "retry_failed_emails": ["ask", "price", "send"],
     "clear_stale_locks": ["ask", "price"],
     "run_operations": ["ask", "bulk"],
+    "run_imports": ["queue"],
     "sweep": ["queue", "send"],
     "heartbeat": ["queue"],
 }
 VANISHES = {"sweep": "mail.after_body=kill@2", "clear_stale_locks": "quote.before_call=kill@2"}  # where the worker before it dies
 REFUSED_MAILS = {"retry_failed_emails": 3}
 ARGUMENTS: dict[str, dict[str, Any]] = {"heartbeat": {"key": "somebody"}}
-IS_NO_TASK = {"ring", "ring_notes", "ring_quotes", "ring_operations", "wake"}  # they ring for one
+IS_NO_TASK = {"ring", "ring_notes", "ring_quotes", "ring_operations", "ring_imports", "wake"}  # they ring for one
 LEASE_SECONDS, A_DAY_IN_SECONDS = 0.5, 86_400
 
 
