@@ -40,6 +40,7 @@ CAMPAIGNS: list[Entry] = [
     ("Changes", "change_history", "admin:campaigns_campaignchange_changelist", "campaigns.view_campaignchange"),
 ]
 SETTINGS: list[Entry] = [
+    ("States", "map", "states", "portal.view_configversion"),
     ("Configuration", "tune", "admin:portal_configversion_changelist", "portal.view_configversion"),
 ]
 MACHINE_ROOM: list[Entry] = [
