@@ -7,8 +7,9 @@ from django.contrib.auth.models import Group, User
 
 from campaigns.models import CampaignChange, CampaignInstance, CampaignType, ContactCampaign, EmailSchedule, EngagementEvent
 from campaigns.rules.states import FIRST_STATE_RULES, Window
+from campaigns.settings import SchedulerSettings
 from portal import wiring
-from portal.admin.campaign_confirm import states_concerned
+from portal.admin.campaign_confirm import concerns
 from tests.campaigns.rows import DAY, make_campaign, make_contact, make_mail
 from tests.factories import make_message
 from tests.portal.desk_rows import said, staff, superuser
@@ -84,7 +85,7 @@ def test_a_campaign_of_a_type_that_ignores_windows_wants_the_same_yes():
 def test_the_states_concerned_are_those_of_the_rules_in_force():
     rules = {"TX": Window(anchor=FIRST_STATE_RULES["NY"].anchor), "NY": Window(anchor=FIRST_STATE_RULES["CA"].anchor, after=3)}
 
-    assert list(states_concerned(rules).values()) == [["TX"], ["NY"]]
+    assert [states for _, states in concerns(SchedulerSettings(state_rules=rules))] == [["TX"], ["NY"]]
 
 
 def test_a_change_bears_its_authors_name():
