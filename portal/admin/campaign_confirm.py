@@ -1,6 +1,5 @@
 """Before mail may go out on excluded days, somebody sees which states that concerns, and says yes."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.admin.utils import unquote
@@ -10,7 +9,8 @@ from django.template.response import TemplateResponse
 
 from campaigns.changes import made_by
 from campaigns.models import Contact
-from campaigns.rules.states import Anchor, Window
+from campaigns.settings import SchedulerSettings
+from campaigns.state_table import states_concerned
 from portal import wiring
 from portal.admin.records import Desk
 
@@ -45,11 +45,11 @@ class ConfirmsWindows(Desk):
 
     def question(self, request: HttpRequest) -> HttpResponse:
         """Which states it concerns, and how many contacts; the same form again, with a yes."""
-        concerned = states_concerned(wiring.scheduler_settings()[0].state_rules)
+        concerned = concerns(wiring.scheduler_settings()[0])
         told = {
             "title": "Mail on excluded days",
             "opts": self.opts,
-            "concerned": [(what, states, Contact.objects.in_states(states).count()) for what, states in concerned.items() if states],
+            "concerned": [(what, states, Contact.objects.in_states(states).count()) for what, states in concerned if states],
             "hidden": [(name, value) for name, values in request.POST.lists() for value in values if name not in KEPT_OUT],
             "confirmed": CONFIRMED,
             "back": request.get_full_path(),
@@ -57,8 +57,8 @@ class ConfirmsWindows(Desk):
         return TemplateResponse(request, "admin/campaign_confirm.html", self.admin_site.each_context(request) | told)
 
 
-def states_concerned(rules: Mapping[str, Window]) -> dict[str, list[str]]:
-    """The states in which a mail that ignores windows may go out on an excluded day, by how much they exclude."""
-    always = sorted(state for state, rule in rules.items() if rule.anchor == Anchor.ALWAYS)
-    windows = sorted(state for state, rule in rules.items() if rule.anchor not in (Anchor.ALWAYS, Anchor.NONE))
-    return {"Every day of the year is excluded": always, "Some days of the year are excluded": windows}
+def concerns(settings: SchedulerSettings) -> list[tuple[str, list[str]]]:
+    """The states in which mail that ignores windows may go out on an excluded day, by how much they exclude."""
+    found = states_concerned(settings)
+    every, some = "Every day of the year is excluded", "Some days of the year are excluded"
+    return [(every, sorted(found.year_round)), (some, sorted(found.with_window))]
