@@ -17,6 +17,7 @@ from messaging.models.message import MOVES
 from messaging.models.note import NOTE_MOVES
 from portal.cadence import CADENCE
 from portal.quotes.models import MOVES as QUOTE_MOVES
+from portal.summaries.models import MOVES as SUMMARY_MOVES
 from portal.urls import urlpatterns
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -49,7 +50,9 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-@pytest.mark.parametrize(("heading", "moves"), [("A message", MOVES), ("A CMS note", NOTE_MOVES), ("A quote", QUOTE_MOVES)])
+@pytest.mark.parametrize(
+    ("heading", "moves"), [("A message", MOVES), ("A CMS note", NOTE_MOVES), ("A quote", QUOTE_MOVES), ("A daily summary", SUMMARY_MOVES)]
+)
 def test_each_diagram_shows_exactly_the_legal_moves(heading: str, moves: Moves) -> None:
     drawing = block(section(heading), "mermaid")
 
