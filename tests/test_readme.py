@@ -50,9 +50,10 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-@pytest.mark.parametrize(
-    ("heading", "moves"), [("A message", MOVES), ("A CMS note", NOTE_MOVES), ("A quote", QUOTE_MOVES), ("A daily summary", SUMMARY_MOVES)]
-)
+LIFECYCLES = [("A message", MOVES), ("A CMS note", NOTE_MOVES), ("A quote", QUOTE_MOVES), ("A daily summary", SUMMARY_MOVES)]
+
+
+@pytest.mark.parametrize(("heading", "moves"), LIFECYCLES)
 def test_each_diagram_shows_exactly_the_legal_moves(heading: str, moves: Moves) -> None:
     drawing = block(section(heading), "mermaid")
 

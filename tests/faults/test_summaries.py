@@ -4,6 +4,7 @@ Each person has one summary and one mail on each day of their own calendar: none
 """
 
 import random
+import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -19,10 +20,11 @@ from tests.faults.zygote import Worker
 KILLED_AT = [*sorted(point for point in POINTS if point.startswith("summary.")), "enqueue.before_commit", "enqueue.after_commit"]
 SEASONS = {"spring": "2026-03-06T00:00+00:00", "autumn": "2026-10-02T00:00+00:00"}  # thirty days that see most clocks change
 WRONG_MINUTES = 120
+CLOCKS = [WRONG_MINUTES, -WRONG_MINUTES]  # of the two hosts; a real one goes by the clock of the database
 FAULTS = {"kill": "kill", "raise": "raise", "sleep": "sleep:0.5", "stop the database": "touch:mark"}
-ROWS = (
-    "SELECT user_id, day, count(*), count(message_id) FROM portal_dailysummary GROUP BY 1, 2 HAVING count(*) > 1 OR count(message_id) <> 1"
-)
+ROWS = """
+    SELECT user_id, day, count(*), count(message_id) FROM portal_dailysummary
+    GROUP BY 1, 2 HAVING count(*) > 1 OR count(message_id) <> 1"""
 
 
 def live(lab: Lab, *, people: int, start: str, days: int, every_minutes: int) -> int:
@@ -33,9 +35,8 @@ def live(lab: Lab, *, people: int, start: str, days: int, every_minutes: int) ->
         told = {"until": (first + timedelta(days=day + 1)).isoformat(), "every_minutes": every_minutes}
         told |= {"start": (first + timedelta(days=day)).isoformat()}
         marks = [lab.folder / f"{name}-{day}" for name in ("left", "right")]
-        clocks = [chance.randint(-WRONG_MINUTES, WRONG_MINUTES) for _ in marks]
-        hosts = [begin(lab, mark, told, wrong, fault=kill(chance, day)) for mark, wrong in zip(marks, clocks, strict=True)]
-        for host, mark, wrong in zip(hosts, marks, clocks, strict=True):
+        hosts = [begin(lab, mark, told, wrong, fault=kill(chance, day)) for mark, wrong in zip(marks, CLOCKS, strict=True)]
+        for host, mark, wrong in zip(hosts, marks, CLOCKS, strict=True):
             if host.answer(within_seconds=300) is None:
                 kills += 1
                 begin(lab, mark, told, wrong, fault="").answer(within_seconds=300)
@@ -64,13 +65,13 @@ def assert_each_day_is_told_once(lab: Lab, *, start: str, days: int) -> int:
 
 
 def test_days_of_changing_clocks_with_two_wrong_hosts_that_are_killed(clean_lab: Lab):
-    start = "2026-03-27T00:00+00:00"  # Europe, then Lord Howe, New Zealand and Chile
+    start = "2026-03-28T00:00+00:00"  # the clocks of Europe, Greenland and the Azores
 
-    kills = live(clean_lab, people=50, start=start, days=4, every_minutes=10)
+    kills = live(clean_lab, people=40, start=start, days=3, every_minutes=15)
 
-    told = assert_each_day_is_told_once(clean_lab, start=start, days=4)
-    assert kills >= 4, "hardly anybody died: nothing is proved"
-    assert told >= 50 * 3
+    told = assert_each_day_is_told_once(clean_lab, start=start, days=3)
+    assert kills >= 3, "hardly anybody died: nothing is proved"
+    assert told >= 40 * 2
 
 
 @pytest.mark.storm
@@ -81,7 +82,7 @@ def test_thirty_days_of_five_hundred_people(clean_lab: Lab, season: str):
     kills = live(clean_lab, people=500, start=SEASONS[season], days=30, every_minutes=5)
 
     told = assert_each_day_is_told_once(clean_lab, start=SEASONS[season], days=30)
-    print(f"\n{season}: {told:,} summaries, {kills} kills, {time.monotonic() - began:.0f} s")
+    sys.stdout.write(f"\n{season}: {told:,} summaries, {kills} kills, {time.monotonic() - began:.0f} s\n")
     assert told >= 500 * 29
 
 
