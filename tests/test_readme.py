@@ -20,6 +20,7 @@ from messaging.models.message import MOVES
 from messaging.models.note import NOTE_MOVES
 from portal.cadence import CADENCE
 from portal.quotes.models import MOVES as QUOTE_MOVES
+from portal.summaries.models import MOVES as SUMMARY_MOVES
 from portal.urls import urlpatterns
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -58,6 +59,7 @@ LIFECYCLES = [
     ("A quote", QUOTE_MOVES),
     ("A planned mail", SCHEDULE_MOVES),
     ("A scheduler run", RUN_MOVES),
+    ("A daily summary", SUMMARY_MOVES),
 ]
 
 
