@@ -28,13 +28,13 @@ WORK: list[Entry] = [
     ("Cases", "folder_shared", "admin:messaging_case_changelist", "messaging.view_case"),
     ("Sessions", "view_list", "admin:messaging_messagesession_changelist", "messaging.view_messagesession"),
     ("Templates", "edit_document", "admin:messaging_emailtemplate_changelist", "messaging.view_emailtemplate"),
+    ("Imports", "upload_file", "admin:campaigns_importjob_changelist", "campaigns.view_importjob"),
     ("Suppressions", "block", "admin:messaging_suppression_changelist", "messaging.view_suppression"),
 ]
 SETTINGS: list[Entry] = [
     ("Configuration", "tune", "admin:portal_configversion_changelist", "portal.view_configversion"),
 ]
 MACHINE_ROOM: list[Entry] = [
-    ("Imports", "upload_file", "admin:campaigns_importjob_changelist", "campaigns.view_importjob"),
     ("Bulk actions", "playlist_play", "admin:portal_operation_changelist", "portal.view_operation"),
     ("Errors", "error", "admin:messaging_errorgroup_changelist", "messaging.view_errorgroup"),
     ("Events", "notifications", "admin:messaging_systemevent_changelist", "messaging.view_systemevent"),
