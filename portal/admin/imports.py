@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
@@ -208,7 +209,7 @@ class ImportDesk(ReadOnly):
         ignored = ", ".join(job.ignored_columns)
         return [
             ("What is in it", job.get_kind_display()),
-            ("Size", f"{job.size_bytes / 1e6:,.1f} MB"),
+            ("Size", filesizeformat(job.size_bytes)),
             ("By", name_of(job.started_by) or "the command line"),
             ("Started", cells.when(job.started_at)),
             ("Ended", cells.when(job.ended_at)),
@@ -219,7 +220,7 @@ class ImportDesk(ReadOnly):
         if not job.refused:
             return []
         rows = job.refusals.order_by("row").only("row", "column", "reason")[:REFUSED_SHOWN]
-        lines = [(f"{one.row:,}", one.column or "–", one.reason) for one in rows]
+        lines = [(f"{one.row:,}", cells.unbroken(one.column) if one.column else cells.NOTHING, one.reason) for one in rows]
         title = f"The first {len(lines)} of {job.refused:,} refused rows" if job.refused > len(lines) else "Refused rows"
         link = reverse("admin:campaigns_importjob_refused", args=[job.pk])
         words = "Download them all, to correct and upload again"
@@ -249,6 +250,8 @@ def so_far(job: ImportJob) -> tuple[int, int, str]:
     match job.status:
         case ImportStatus.READING if job.size_bytes and job.read_bytes >= job.size_bytes:
             return job.read_bytes, job.size_bytes, f"All {job.rows:,} rows are read; now they are compared with what is known. {LEAVE}"
+        case ImportStatus.READING if not job.rows:
+            return 0, 1, f"It waits for a worker, which comes within a minute. Nothing is changed yet. {LEAVE}"
         case ImportStatus.READING:
             return job.read_bytes, job.size_bytes, f"The file is read: {job.rows:,} rows so far. Nothing is changed yet. {LEAVE}"
         case ImportStatus.READY:

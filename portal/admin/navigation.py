@@ -37,6 +37,7 @@ CAMPAIGNS: list[Entry] = [
     ("Campaign types", "category", "admin:campaigns_campaigntype_changelist", "campaigns.view_campaigntype"),
     ("Targets", "target", "admin:campaigns_contactcampaign_changelist", "campaigns.view_contactcampaign"),
     ("Planned mails", "calendar_month", "admin:campaigns_emailschedule_changelist", "campaigns.view_emailschedule"),
+    ("Imports", "upload_file", "admin:campaigns_importjob_changelist", "campaigns.view_importjob"),
     ("Engagement", "ads_click", "admin:campaigns_engagementevent_changelist", "campaigns.view_engagementevent"),
     ("Changes", "change_history", "admin:campaigns_campaignchange_changelist", "campaigns.view_campaignchange"),
 ]
@@ -45,7 +46,6 @@ SETTINGS: list[Entry] = [
     ("Configuration", "tune", "admin:portal_configversion_changelist", "portal.view_configversion"),
 ]
 MACHINE_ROOM: list[Entry] = [
-    ("Imports", "upload_file", "admin:campaigns_importjob_changelist", "campaigns.view_importjob"),
     ("Bulk actions", "playlist_play", "admin:portal_operation_changelist", "portal.view_operation"),
     ("Errors", "error", "admin:messaging_errorgroup_changelist", "messaging.view_errorgroup"),
     ("Events", "notifications", "admin:messaging_systemevent_changelist", "messaging.view_systemevent"),

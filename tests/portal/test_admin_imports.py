@@ -25,7 +25,7 @@ def test_a_file_is_uploaded_previewed_and_imported():
     answer = upload(boss)
     job = ImportJob.objects.get()
     assert (answer.status_code, answer["Location"]) == (302, f"{DESK}{job.pk}/change/")
-    assert "The file is read: 0 rows so far" in boss.get(answer["Location"]).content.decode()
+    assert "It waits for a worker" in boss.get(answer["Location"]).content.decode()
     assert [ring.task["func"] for ring in OrmQ.objects.all()] == ["portal.tasks.run_imports"]
     assert tasks.run_imports()["previewed"] == 1
 
