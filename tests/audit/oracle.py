@@ -13,7 +13,8 @@ from tests.audit.windows import ONE_DAY, RULES, anniversary, excluded, read_date
 
 Event = tuple[str, Any, date]  # the e-mail type, the campaign, the day it is about
 
-TAKEN = {"scheduled", "processing", "sent", "delivered"}  # the event has had its mail
+TAKEN = {"scheduled", "processing", "sent", "delivered", "cancelled"}  # the event has had its mail, or a person stopped it (5.2, 5.6)
+NEVER_AFTER_THEIR_EVENT = {"birthday", "effective_date"}  # all others, load balancing may have moved beyond (5.11)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def expected(contact: Mapping[str, Any], *, day: date, numbers: Numbers | None =
 
 
 def holds(one: Past, *, day: date, numbers: Numbers) -> bool:
-    """This line stands for its event: the mail went out or is on its way, or is overdue and still may go."""
+    """This line stands for its event: the mail went out, is on its way or was stopped, or is overdue and still may go."""
     overdue = one.status == "pre-scheduled" and day - numbers.overdue_days * ONE_DAY <= one.date < day
     return one.status in TAKEN or overdue
 
@@ -135,24 +136,38 @@ def own_mails(contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Ite
         row = yearly("effective_date", began, numbers.effective_days, contact, day=day, numbers=numbers)
         if row.event_date >= began:  # no event before the policy begins
             yield row
-    due = aep_day(day.year) if aep_day(day.year) >= day else aep_day(day.year + 1)
-    yield Row("aep", due, due)
+    for due in (aep_day(day.year), aep_day(day.year + 1)):
+        if due >= day:
+            yield Row("aep", due, due)
+            return
+        if planned := promised("aep", due, contact, day=day):
+            yield Row("aep", planned, due)
 
 
 def yearly(email_type: str, about: date, lead: int, contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Row:
     event = anniversary(about, day.year)
-    if event < day or (event == day and lead > 0):  # passed; or today, and the mail's own day is over
+    over = event == day and lead > 0 and not promised(email_type, event, contact, day=day)
+    if event < day or over:  # passed; or today, and the mail's own day is over
         event = anniversary(about, day.year + 1)
     return Row(email_type, caught_up(email_type, event - lead * ONE_DAY, event, contact, day=day, numbers=numbers), event)
 
 
 def caught_up(email_type: str, ideal: date, event: date, contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> date:
-    """The ideal day, or where that is over a day soon, spread by the contact's number, never past the event."""
+    """The ideal day, or where that is over a day soon, spread by the contact's number, never past the event. Planned once, it stays."""
     if ideal >= day:
         return ideal
+    if planned := promised(email_type, event, contact, day=day):
+        return planned
     spread = min(numbers.spread, (event - day).days)
     number = int(md5(f"{contact['id']}_{email_type}_{event.year}".encode(), usedforsecurity=False).hexdigest(), 16)
     return day + ONE_DAY + timedelta(days=number % spread)
+
+
+def promised(email_type: str, event: date, contact: Mapping[str, Any], *, day: date, instance: Any = None) -> date | None:
+    """The day from this one on that an earlier night planned for the event; otherwise it would be put off every night (5.6, 5.11)."""
+    kept = [one.date for one in past(contact) if one.status == "pre-scheduled" and one.event == (email_type, instance, event)]
+    bound = event if email_type in NEVER_AFTER_THEIR_EVENT else date.max
+    return next((one for one in kept if day <= one <= bound), None)
 
 
 # Campaigns
@@ -177,6 +192,8 @@ def campaign_mail(target: Mapping[str, Any], behaviour: Behaviour, contact: Mapp
     row = Row(email_type, ideal, trigger, instance=target["instance"])
     if ideal >= day:
         return row
+    if planned := promised(email_type, trigger, contact, day=day, instance=row.instance):
+        return replace(row, date=planned)
     if trigger < day:
         return replace(row, status="skipped", reason="missed")
     if trigger == day:  # not passed yet: the last day there is
@@ -207,13 +224,20 @@ def post_windows(
     going = taken | {row.event for row in rows if row.status == "pre-scheduled"}
     kept_back = [
         *((row.event, row.date) for row in rows if row.reason == "exclusion_window"),
-        *((row.event, row.date) for row in history if row.status == "skipped"),
+        *((row.event, row.date) for row in history if is_over(row, day) and not row.email_type.startswith("campaign_")),
         *gone_by(contact, day=day, numbers=numbers),
     ]
     for one in windows(contact, about=day, lead=numbers.lead, rules=numbers.rules):
         swallowed = {event[0] for event, sent in kept_back if event not in going and sent in one}
-        if one.end + ONE_DAY >= day and ("post_window", None, one.end) not in taken and swallowed:
-            yield Row("post_window", one.end + ONE_DAY, one.end, skipped_emails=frozenset(swallowed))
+        due = one.end + ONE_DAY
+        due = due if due >= day else promised("post_window", one.end, contact, day=day)
+        if due and swallowed and ("post_window", None, one.end) not in taken:
+            yield Row("post_window", due, one.end, skipped_emails=frozenset(swallowed))
+
+
+def is_over(row: Past, day: date) -> bool:
+    """It was kept back, and no night will plan it anew."""
+    return row.status == "skipped" and (row.date < day or row.event_date == day)
 
 
 def gone_by(contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Iterator[tuple[Event, date]]:
@@ -241,3 +265,19 @@ def campaign_gone_by(target: Mapping[str, Any], contact: Mapping[str, Any], *, d
     if nights and behaviour.respects_windows:
         row = campaign_mail(target, behaviour, contact, day=nights[0], numbers=numbers)
         yield row.event, row.date
+
+
+# Campaigns against each other
+
+
+def conflicts(rows: Sequence[Row], *, numbers: Numbers | None = None) -> list[Row]:
+    """Of several campaigns on one day the best stays: lowest priority, then earlier trigger, then lower instance (5.9)."""
+    campaigns = (numbers or Numbers()).campaigns
+
+    def rank(row: Row) -> tuple[int, date, int]:
+        return campaigns[row.email_type.removeprefix("campaign_")].priority, row.event_date, row.instance
+
+    going = [row for row in rows if row.status == "pre-scheduled" and row.email_type.startswith("campaign_")]
+    best = {day: min((row for row in going if row.date == day), key=rank) for day in {row.date for row in going}}
+    lost = [row for row in going if row is not best[row.date]]
+    return [replace(row, status="skipped", reason="campaign_conflict") if row in lost else row for row in rows]

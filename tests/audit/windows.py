@@ -34,7 +34,12 @@ class Window:
     end: date
 
     def __contains__(self, day: date) -> bool:
-        return any(day == one for one in walk(self.start, self.end))
+        return day in days_of(self)
+
+
+@cache
+def days_of(window: Window) -> frozenset[date]:
+    return frozenset(walk(window.start, window.end))
 
 
 def walk(first: date, last: date) -> Iterator[date]:
