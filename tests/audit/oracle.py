@@ -81,13 +81,19 @@ class Past:
         return self.email_type, self.instance, self.event_date
 
 
+def identity(event: Event) -> tuple[str, Any, Any]:
+    """What must not be mailed about twice: of birthdays, policy days and AEP the year, of others the day (5.6, D-31)."""
+    email_type, instance, about = event
+    return email_type, instance, about.year if email_type in ("birthday", "effective_date", "aep") else about
+
+
 def expected(contact: Mapping[str, Any], *, day: date, numbers: Numbers | None = None) -> list[Row]:
     """Every mail the contact should get from `day` on, and each that is skipped with its reason."""
     numbers = numbers or Numbers()
     history = list(past(contact))
-    taken = {(one.email_type, one.instance, one.event_date) for one in history if holds(one, day=day, numbers=numbers)}
+    taken = {identity(one.event) for one in history if holds(one, day=day, numbers=numbers)}
     wanted = [*own_mails(contact, day=day, numbers=numbers), *campaign_mails(contact, day=day, numbers=numbers)]
-    rows = [judged(row, contact, numbers=numbers) for row in wanted if row.event not in taken]
+    rows = [judged(row, contact, numbers=numbers) for row in wanted if identity(row.event) not in taken]
     return [*rows, *post_windows(contact, rows, history, taken, day=day, numbers=numbers)]
 
 
@@ -221,17 +227,17 @@ def post_windows(
     contact: Mapping[str, Any], rows: Sequence[Row], history: Sequence[Past], taken: set[Event], *, day: date, numbers: Numbers
 ) -> Iterator[Row]:
     """One mail on the day after each window that swallows something, from the window that ended yesterday on."""
-    going = taken | {row.event for row in rows if row.status == "pre-scheduled"}
+    going = taken | {identity(row.event) for row in rows if row.status == "pre-scheduled"}
     kept_back = [
         *((row.event, row.date) for row in rows if row.reason == "exclusion_window"),
         *((row.event, row.date) for row in history if is_over(row, day) and not row.email_type.startswith("campaign_")),
         *gone_by(contact, day=day, numbers=numbers),
     ]
     for one in windows(contact, about=day, lead=numbers.lead, rules=numbers.rules):
-        swallowed = {event[0] for event, sent in kept_back if event not in going and sent in one}
+        swallowed = {event[0] for event, sent in kept_back if identity(event) not in going and sent in one}
         due = one.end + ONE_DAY
         due = due if due >= day else promised("post_window", one.end, contact, day=day)
-        if due and swallowed and ("post_window", None, one.end) not in taken:
+        if due and swallowed and identity(("post_window", None, one.end)) not in taken:
             yield Row("post_window", due, one.end, skipped_emails=frozenset(swallowed))
 
 

@@ -94,11 +94,16 @@ def history(random: Random, contact: dict[str, Any], *, day: date) -> list[dict[
                     "email_type": email_type,
                     "date": str(sent),
                     "status": random.choice(["pre-scheduled", "skipped"] if sent > day else STATUSES),
-                    "event_date": str(event),
+                    "event_date": str(corrected(random, event) if email_type in ("birthday", "effective_date") else event),
                     "campaign_instance": instance,
                 }
             )
     return made
+
+
+def corrected(random: Random, event: date) -> date:
+    """The day the event had when the mail was planned; sometimes another one of that year."""
+    return date(event.year, random.randint(1, 12), 15) if random.random() < 0.1 else event
 
 
 def events(contact: dict[str, Any], *, day: date) -> Iterator[tuple[str, date, date, Any]]:
