@@ -2,6 +2,8 @@ from dataclasses import asdict
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps.registry import Apps
+from django.apps.registry import apps as every_app
 from django.db.models.signals import post_migrate
 
 from campaigns.rules.email_types import FIRST_CAMPAIGN_TYPES
@@ -15,7 +17,7 @@ class CampaignsConfig(AppConfig):
         post_migrate.connect(ship_campaign_types, sender=self)
 
 
-def ship_campaign_types(sender: AppConfig, using: str, apps: Any, **told: Any) -> None:
+def ship_campaign_types(*, using: str, apps: Apps = every_app, **told: Any) -> None:
     """The five built-in campaign types exist; one that somebody changed stays as it is."""
     try:
         campaign_type = apps.get_model("campaigns", "CampaignType")

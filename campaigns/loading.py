@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from django.db import connection
 
-from campaigns.models.schedule import PROGRESS, Status
-from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, STATUS_WORDS, TARGET, Array, Contacts, filled
+from campaigns.models.schedule import PROGRESS, SkipReason, Status
+from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, REASON_WORDS, STATUS_WORDS, TARGET, Array, Contacts, filled
 from campaigns.rules.states import STATES
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
@@ -21,7 +21,7 @@ SENT_DAY = "(message.sent_at AT TIME ZONE %(zone)s)::date"
 CONTACTS = """
     SELECT id, (coalesce(array_position(%(states)s::text[], state::text), %(other)s) - 1)::int4,
         coalesce(birth_date - date '1970-01-01', %(nothing)s), coalesce(effective_date - date '1970-01-01', %(nothing)s)
-    FROM campaigns_contact WHERE {some} ORDER BY id
+    FROM campaigns_contact WHERE {some} AND zip_code <> '' AND email LIKE '%%_@_%%' ORDER BY id
 """
 TARGETS = """
     SELECT target.contact_id, target.instance_id, (array_position(%(names)s::text[], 'campaign_' || type.name) - 1)::int4,
@@ -46,7 +46,8 @@ HISTORIES = f"""
         (CASE {{statuses}} END)::int4, coalesce(mail.campaign_instance_id, {NO_INSTANCE}),
         coalesce(mail.moved_from - date '1970-01-01', %(nothing)s), coalesce(mail.parent_id, {NO_INSTANCE})
     FROM campaigns_emailschedule AS mail LEFT JOIN messaging_message AS message ON message.id = mail.message_id
-    WHERE {{some}} AND mail.status <> '{Status.SKIPPED}' AND mail.send_on >= %(since)s AND mail.email_type = ANY(%(names)s)
+    WHERE {{some}} AND (mail.status <> '{Status.SKIPPED}' OR mail.skip_reason = '{SkipReason.EXCLUSION_WINDOW}')
+        AND mail.send_on >= %(since)s AND mail.email_type = ANY(%(names)s)
     ORDER BY mail.contact_id, mail.id
 """
 EVENTS = """
@@ -68,7 +69,7 @@ Some = Range | Sequence[int]  # contacts in a row, or these ids
 
 
 def chunk(some: Some, *, day: Any, settings: SchedulerSettings) -> Chunk:
-    """These contacts by ascending id, with their targets, past and planned mails, and what they did."""
+    """These contacts by ascending id, with their targets, past and planned mails, and what they did. Invalid contacts are left out."""
     told = facts(some, day=day, settings=settings)
     contacts = contacts_of(table(CONTACTS, some, told, column="id", dtype="i8,i4,i4,i4"))
     places = Places(contacts.id)
@@ -76,9 +77,18 @@ def chunk(some: Some, *, day: Any, settings: SchedulerSettings) -> Chunk:
     return Chunk(
         contacts=contacts,
         targets=np.concatenate([targets, targets_of_all(targets, contacts=len(contacts), told=told)]),
-        history=history_of(table(HISTORIES, some, told, column="mail.contact_id", dtype="i8,i8,i4,i4,i4,i4,i8,i4,i8"), places),
+        history=mails_of(some, told, places),
         events=events_of(table(EVENTS, some, told, column="contact_id", dtype="i8,i4,i4,i4"), places),
     )
+
+
+def history(some: Some, contacts: Contacts, *, day: Any, settings: SchedulerSettings) -> Array:
+    """HISTORY of these contacts alone."""
+    return mails_of(some, facts(some, day=day, settings=settings), Places(contacts.id))
+
+
+def mails_of(some: Some, told: dict[str, Any], places: "Places") -> Array:
+    return history_of(table(HISTORIES, some, told, column="mail.contact_id", dtype="i8,i8,i4,i4,i4,i4,i8,i4,i8"), places)
 
 
 def ranges(*, size: int) -> Iterator[Range]:
@@ -100,8 +110,8 @@ def facts(some: Some, *, day: Any, settings: SchedulerSettings) -> dict[str, Any
     """What the queries are told."""
     names = settings.email_types.names
     for_all = [f"campaign_{name}" for name, one in settings.campaign_types.items() if one.target_all_contacts and one.active]
-    told = {"first": some.first_id, "last": some.last_id} if isinstance(some, Range) else {"ids": list(some)}
-    return told | {
+    return chosen(some)[1] | {
+        "reasons": [word or "" for word in REASON_WORDS],
         "states": list(STATES),
         "other": len(STATES),
         "nothing": NOTHING,
@@ -113,10 +123,16 @@ def facts(some: Some, *, day: Any, settings: SchedulerSettings) -> dict[str, Any
     }
 
 
+def chosen(some: Some, *, column: str = "") -> tuple[str, dict[str, Any]]:
+    """SQL that says that a column is one of these contacts, and its values."""
+    if isinstance(some, Range):
+        return f"{column} BETWEEN %(first)s AND %(last)s", {"first": some.first_id, "last": some.last_id}
+    return f"{column} = ANY(%(ids)s)", {"ids": list(some)}
+
+
 def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = "", dtype: str) -> Array:
     """The rows of a query as records; its columns are whole numbers, none of them NULL."""
-    these = f"{column} BETWEEN %(first)s AND %(last)s" if isinstance(some, Range) else f"{column} = ANY(%(ids)s)"
-    filled_in = query.replace("{some}", these).replace("{statuses}", STATUSES)
+    filled_in = query.replace("{some}", chosen(some, column=column)[0] if some is not None else "").replace("{statuses}", STATUSES)
     with connection.cursor() as cursor, cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy:
         return records(b"".join(copy), np.dtype(dtype))
 

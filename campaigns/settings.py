@@ -1,7 +1,7 @@
 """What the scheduler may be told: every number of the rules, with its default and its range."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -120,6 +120,13 @@ class SchedulerSettings:
     def horizon_days(self) -> int:
         """At least so many days that all contacts can be written to once under the daily cap."""
         return min(MOST_DAYS, max(self.redistribution_horizon_days, -int(-1 // self.daily_send_percentage_cap)))
+
+
+def plain(settings: SchedulerSettings) -> dict[str, Any]:
+    """The settings as JSON has them: what `read` makes the same settings of."""
+    data = asdict(settings)
+    data["state_rules"] = {state: rule | {"anchor": rule["anchor"].name.lower()} for state, rule in data["state_rules"].items()}
+    return data
 
 
 def read(told: Mapping[str, Any]) -> SchedulerSettings:

@@ -10,15 +10,9 @@ from campaigns import scheduler
 from campaigns.contact_json import Asked, chunk_of, instances_of, read
 from campaigns.rules.exclusions import anchor_missing, windows, year_round
 from campaigns.rules.shapes import REASON_WORDS, STATUS_WORDS, YEAR, Array, Reason
-from campaigns.rules.states import STATES, Anchor
+from campaigns.rules.states import STATES, WINDOW_WORDS
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
-
-WINDOW_WORDS = {
-    Anchor.BIRTHDAY: "birthday_window",
-    Anchor.BIRTH_MONTH: "birthday_window",
-    Anchor.EFFECTIVE_DATE: "effective_date_window",
-}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from campaigns import runs
 from messaging import delivery, notes, reaper
 from portal import shutdown, wiring
 from portal.models import Heartbeat
@@ -77,6 +78,16 @@ def retry_failed_emails(leg_type: str = "both", limit: int = 30, max_attempts: i
         terms = wiring.retry_terms(pause_seconds=retries.PAUSE_SECONDS)
         seconds = RETRY_SLICE.total_seconds()
         return retries.retry(terms, leg_type=leg_type, limit=limit, max_attempts=max_attempts, seconds=seconds).as_dict()
+
+
+def run_scheduler(planned_for: str = "") -> Summary:
+    """Everybody's campaign mails are planned from today on; nothing happens while another run is under way."""
+    rules, versions = wiring.scheduler_settings()
+    try:
+        run = runs.run(runs.Order(day=wiring.today(), settings=rules, versions=versions), stop=shutdown.told)
+    except runs.RunUnderWay as under_way:
+        return {"already_running": True, "run_id": under_way.run.pk}
+    return {"run_id": run.pk, "status": run.status, "scheduled": run.scheduled, "added": run.added, "changed": run.changed}
 
 
 def clear_stale_locks(planned_for: str = "") -> Summary:

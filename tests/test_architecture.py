@@ -37,8 +37,12 @@ LAYERS = [
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
     {"__init__", "apps", "promises", "what_if"},
-    {"contact_json", "loading"},
-    {"scheduler"},
+    {"runs"},
+    {"run_totals"},
+    {"chunks"},
+    {"counts", "writing"},
+    {"contact_json", "loading", "differences"},
+    {"scheduler", "day_counts", "packing"},
     {"settings"},
     {"ranges", "changes", "models"},
     {"zip_codes"},

@@ -3,7 +3,7 @@
 from campaigns.models.campaign import CampaignChange, CampaignInstance, CampaignType, ContactCampaign, Targeted
 from campaigns.models.contact import Contact, Flag
 from campaigns.models.engagement import Behaviour, EngagementEvent
-from campaigns.models.run import RunChunk, RunStatus, SchedulerRun, Scope
+from campaigns.models.run import RunChunk, RunStatus, SchedulerRun, Scope, Step
 from campaigns.models.schedule import EmailSchedule, SkipReason, Status
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "Scope",
     "SkipReason",
     "Status",
+    "Step",
     "Targeted",
 ]

@@ -3,6 +3,7 @@
 from typing import ClassVar, Self
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -27,6 +28,15 @@ RUN_MOVES: Moves = {
 }
 
 
+class Step(models.TextChoices):
+    """What a run does with every chunk before it goes on; what all chunks have to say is put together in between."""
+
+    PLAN = "plan", "Plan"
+    SETTLE = "settle", "Find what crowded days do not keep"
+    WRITE = "write", "Write the differences"
+    DONE = "done", "Done"
+
+
 class Scope(models.TextChoices):
     ALL = "all", "All contacts"
     SOME = "some", "Some contacts"
@@ -47,6 +57,7 @@ class SchedulerRun(models.Model):
     scope = models.CharField(max_length=4, choices=Scope, default=Scope.ALL)
     reason = models.CharField(max_length=200, blank=True, help_text="Why it ran, where that was not the clock.")
     status = models.CharField(max_length=9, choices=RunStatus, default=RunStatus.RUNNING)
+    step = models.CharField(max_length=6, choices=Step, default=Step.PLAN)
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, db_index=False, related_name="+")
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())
@@ -55,6 +66,8 @@ class SchedulerRun(models.Model):
 
     settings = models.JSONField(default=dict, help_text="Every number it was given.")
     config_versions = models.JSONField(default=dict, help_text="By kind, the number of the version in force; 0 is what the portal ships.")
+
+    decided = models.BinaryField(null=True, editable=False, help_text="What the chunks have to know of each other.")
 
     contacts = models.BigIntegerField(default=0)
     contacts_done = models.BigIntegerField(default=0)
@@ -68,7 +81,8 @@ class SchedulerRun(models.Model):
     by_type = models.JSONField(default=dict, help_text="E-mail type: planned mails.")
     by_reason = models.JSONField(default=dict, help_text="Skip reason: rows.")
     by_day = models.JSONField(default=dict, help_text="Day: planned mails.")
-    over_cap = models.JSONField(default=dict, help_text="Day above its cap: mails; and which cap.")
+    over_cap = models.JSONField(default=list, help_text="Days above a cap: day, cap, limit, mails.")
+    differences = models.JSONField(default=dict, help_text="What was added, changed and removed, by type, state, day and reason.")
     daily_cap = models.BigIntegerField(default=0)
 
     contacts_checksum = models.CharField(max_length=64, blank=True)
@@ -98,8 +112,9 @@ class SchedulerRun(models.Model):
 
 
 class RunChunkQuerySet(LeaseQuerySet):
-    def due(self) -> Self:
-        return self.filter(done_at=None).order_by("number")
+    def at(self, step: str) -> Self:
+        """Those that this step is still to be done with, in order."""
+        return self.filter(step=step).order_by("number")
 
 
 class RunChunk(Leased):
@@ -111,7 +126,15 @@ class RunChunk(Leased):
     number = models.PositiveIntegerField()
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField()
-    contacts = models.PositiveIntegerField()
+    ids = ArrayField(models.BigIntegerField(), null=True, help_text="The contacts, where they are not all of the range.")
+    contacts = models.PositiveIntegerField(default=0)
+    step = models.CharField(max_length=6, choices=Step, default=Step.PLAN, help_text="What is to be done next.")
+    tries = models.PositiveSmallIntegerField(default=0, help_text="Of this step, that failed.")
+    plan = models.BinaryField(null=True, editable=False)
+    left = models.BinaryField(null=True, editable=False)
+    found = models.BinaryField(null=True, editable=False)
+    flow = models.BinaryField(null=True, editable=False)
+    earlier = models.BinaryField(null=True, editable=False)
     counts = models.JSONField(default=dict)
     done_at = models.DateTimeField(null=True, blank=True)
 
