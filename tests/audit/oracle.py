@@ -230,7 +230,7 @@ def post_windows(
     going = taken | {identity(row.event) for row in rows if row.status == "pre-scheduled"}
     kept_back = [
         *((row.event, row.date) for row in rows if row.reason == "exclusion_window"),
-        *((row.event, row.date) for row in history if is_over(row, day) and not row.email_type.startswith("campaign_")),
+        *((row.event, row.date) for row in history if is_over(row, day) and respects(row.email_type, numbers)),
         *gone_by(contact, day=day, numbers=numbers),
     ]
     for one in windows(contact, about=day, lead=numbers.lead, rules=numbers.rules):
@@ -267,7 +267,7 @@ def campaign_gone_by(target: Mapping[str, Any], contact: Mapping[str, Any], *, d
     behaviour = numbers.campaigns[target["campaign_type"]]
     trigger = date.fromisoformat(target["trigger_date"])
     ideal = trigger - behaviour.days_before * ONE_DAY
-    nights = [night for night in walk(ideal, min(trigger, day - ONE_DAY)) if is_active(target, night)]
+    nights = [night for night in walk(ideal, min(max(trigger, ideal), day - ONE_DAY)) if is_active(target, night)]
     if nights and behaviour.respects_windows:
         row = campaign_mail(target, behaviour, contact, day=nights[0], numbers=numbers)
         yield row.event, row.date

@@ -72,11 +72,12 @@ def targets(random: Random, *, day: date, most: int = 4) -> list[dict[str, Any]]
         trigger = near(random, day, before=40, after=150)
         if random.random() < 0.4:  # so that campaigns meet on one day
             trigger = day + timedelta(days=LEADS[kind] + random.choice([1, 20]))
+        late = trigger - timedelta(days=LEADS[kind]) < begin <= trigger < day  # on which day it would have gone, nobody can tell now
         made[instance, trigger] = {
             "campaign_type": kind,
             "instance": instance,
             "trigger_date": str(trigger),
-            "active_start_date": own.choice([None, str(begin)]),
+            "active_start_date": own.choice([None, str(begin)]) if not late else None,
             "active_end_date": own.choice([None, str(max(begin, end))]),
         }
     return list(made.values())
