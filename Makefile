@@ -36,6 +36,8 @@ check:
 bench: setup ## benchmarks with printed figures; ARGS are delivery's
 	@$(PYTHON) -m tests.scale $(ARGS)
 	@$(PYTHON) -m tests.scale.pages
+	@$(PYTHON) -m tests.scale.explain
+	@$(PYTHON) -m tests.scale.rules --contacts 300000
 
 storm: setup ## the long fault runs: 20,000 mails, 1,000 kills
 	@$(PYTHON) -m pytest -m storm tests/faults -s $(ARGS)

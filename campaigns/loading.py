@@ -40,16 +40,20 @@ FOR_ALL = """
     WHERE 'campaign_' || type.name = ANY(%(for_all)s) AND (instance.active_until IS NULL OR instance.active_until >= %(day)s)
     ORDER BY instance.id
 """
-HISTORIES = f"""
+MAILS = f"""
     SELECT mail.contact_id, mail.id, (array_position(%(names)s::text[], mail.email_type::text) - 1)::int4,
         coalesce({SENT_DAY}, mail.send_on) - date '1970-01-01', coalesce(mail.event_on - date '1970-01-01', %(nothing)s),
         (CASE {{statuses}} END)::int4, coalesce(mail.campaign_instance_id, {NO_INSTANCE}),
         coalesce(mail.moved_from - date '1970-01-01', %(nothing)s), coalesce(mail.parent_id, {NO_INSTANCE})
     FROM campaigns_emailschedule AS mail LEFT JOIN messaging_message AS message ON message.id = mail.message_id
-    WHERE {{some}} AND (mail.status <> '{Status.SKIPPED}' OR mail.skip_reason = '{SkipReason.EXCLUSION_WINDOW}')
-        AND mail.send_on >= %(since)s AND mail.email_type = ANY(%(names)s)
-    ORDER BY mail.contact_id, mail.id
+    WHERE {{some}} AND mail.send_on >= %(since)s AND mail.email_type = ANY(%(names)s)
 """
+HISTORIES = f"""
+    {MAILS} AND mail.status <> '{Status.SKIPPED}'
+    UNION ALL
+    {MAILS} AND mail.status = '{Status.SKIPPED}' AND mail.skip_reason = '{SkipReason.EXCLUSION_WINDOW}' AND mail.parent_id IS NULL
+    ORDER BY 1, 2
+"""  # in two parts, each of which has its index by contact; skipped follow-ups concern no rule
 EVENTS = """
     SELECT contact_id, (kind = 'eligibility_answered')::int4, coalesce(has_conditions, false)::int4,
         (at AT TIME ZONE %(zone)s)::date - date '1970-01-01'
@@ -133,7 +137,8 @@ def chosen(some: Some, *, column: str = "") -> tuple[str, dict[str, Any]]:
 def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = "", dtype: str) -> Array:
     """The rows of a query as records; its columns are whole numbers, none of them NULL."""
     filled_in = query.replace("{some}", chosen(some, column=column)[0] if some is not None else "").replace("{statuses}", STATUSES)
-    with connection.cursor() as cursor, cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy:
+    # psycopg's own cursor: the one that Django wraps around it where DEBUG is on takes no parameters here
+    with connection.cursor() as cursor, cursor.cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy:
         return records(b"".join(copy), np.dtype(dtype))
 
 

@@ -178,7 +178,7 @@ def once(run_id: int, *, write: bool) -> SchedulerRun:
 
 def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
     """The chunk has taken its step, and says so in the same transaction; or it has one try less."""
-    settings = read(run.settings)
+    settings = read(run.settings, whole=True)
     try:
         with transaction.atomic():
             facts = chunks.STEPS[Step(run.step)](run, chunk, settings, write)
@@ -216,7 +216,7 @@ def go_on(run_id: int) -> bool:
     run = SchedulerRun.objects.select_for_update(skip_locked=True).filter(pk=run_id).running().first()
     if run is None or RunChunk.objects.filter(run=run).at(run.step).exists():
         return False
-    step, facts = run_totals.BETWEEN[Step(run.step)](run, read(run.settings))
+    step, facts = run_totals.BETWEEN[Step(run.step)](run, read(run.settings, whole=True))
     fault("run.before_step_commit")
     SchedulerRun.objects.filter(pk=run_id).update(step=step, heartbeat_at=Now(), **facts)
     if step == Step.SETTLE or step == Step.WRITE:

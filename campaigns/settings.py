@@ -129,15 +129,18 @@ def plain(settings: SchedulerSettings) -> dict[str, Any]:
     return data
 
 
-def read(told: Mapping[str, Any]) -> SchedulerSettings:
-    """The defaults, changed by a flat object as JSON has it. State rules and campaign types are objects; they replace the named ones."""
+def read(told: Mapping[str, Any], *, whole: bool = False) -> SchedulerSettings:
+    """The defaults, changed by a flat object as JSON has it. State rules and campaign types are objects; they replace the named ones.
+
+    `whole`: those that are not named are not there.
+    """
     known = {one.name for one in fields(SchedulerSettings)}
     if unknown := sorted(set(told) - known):
         raise SettingsRefused({name: f"{name} is no setting of the scheduler; there are {', '.join(sorted(known))}." for name in unknown})
     data, problems = dict(told), {}
     for name, first, made in (("state_rules", FIRST_STATE_RULES, windows_of), ("campaign_types", FIRST_CAMPAIGN_TYPES, types_of)):
         try:
-            data[name] = {**first, **made(told.get(name, {}))}
+            data[name] = {**({} if whole else first), **made(told.get(name, {}))}
         except (TypeError, AttributeError, KeyError) as trouble:
             problems[name] = f"{name} cannot be read: {trouble}."
     if problems:

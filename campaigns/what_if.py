@@ -1,6 +1,6 @@
 """What would be sent to these contacts? JSON in, JSON out, by the very code the scheduler runs. Reads and writes no contact."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from campaigns.rules.shapes import REASON_WORDS, STATUS_WORDS, YEAR, Array, Reas
 from campaigns.rules.states import STATES, WINDOW_WORDS
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
+
+Instances = Sequence[Any] | Mapping[int, Any]  # what each campaign is called, by its number in the rows
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def told_of(asked: Asked, answers: dict[int, dict[str, Any]]) -> dict[str, Any]:
     return {**head, **answers[asked.id]}
 
 
-def rows_told(rows: Array, *, settings: SchedulerSettings, instances: Sequence[Any]) -> Iterable[tuple[int, dict[str, Any]]]:
+def rows_told(rows: Array, *, settings: SchedulerSettings, instances: Instances) -> Iterable[tuple[int, dict[str, Any]]]:
     names = settings.email_types.names
     days = [days_told(rows[name]) for name in ("send_on", "event_on", "moved_from")]
     for row, date, event_date, moved_from in zip(rows, *days, strict=True):

@@ -48,7 +48,10 @@ STANDS_DTYPE = "i8,i8,i4,i4,i4,i4,i4,i4,i4,i8,i4,i4,i4,i4,i8"
 CHECKSUM = """
     SELECT coalesce(sum(hash_record_extended(ROW(contact_id, email_type::text, send_on, send_time, status::text, skip_reason::text,
         priority, event_on, moved_from, window_end, catch_up, over_cap, metadata, campaign_instance_id, parent_id, message_id), 0)), 0)
-    FROM campaigns_emailschedule AS mail WHERE {some}
+    FROM (
+        SELECT * FROM campaigns_emailschedule WHERE {some} AND parent_id IS NULL
+        UNION ALL SELECT * FROM campaigns_emailschedule WHERE {some} AND parent_id IS NOT NULL
+    ) AS mail
 """
 CONTACTS_CHECKSUM = """
     SELECT count(*),

@@ -44,6 +44,9 @@ POINTS = frozenset(
         "quote.before_call",
         "quote.after_call",
         "quote.before_result_commit",
+        "summary.after_day_row",
+        "summary.before_commit",
+        "summary.after_commit",
     }
 )
 

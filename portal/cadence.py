@@ -13,6 +13,8 @@ CADENCE: dict[str, tuple[str, str, int | str]] = {  # name: (task, its cluster, 
     "Try failed quote e-mails again": ("portal.tasks.retry_failed_emails", "mail", 30),
     "Plan campaign mails": ("portal.tasks.run_scheduler", "mail", "30 2 * * *"),
     "Clear stale locks of quotes": ("portal.tasks.clear_stale_locks", "short", "0 2 * * *"),
+    "Send daily summaries": ("portal.tasks.send_daily_summaries", "mail", 5),
+    "Let old daily summaries expire": ("portal.tasks.expire_daily_summaries", "short", "30 2 * * *"),
     "Run bulk actions": ("portal.tasks.run_operations", "mail", 1),
     "Sweep up after vanished workers": ("portal.tasks.sweep", "short", 1),
 }

@@ -5,22 +5,24 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 """
 
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from campaigns import runs
 from messaging import delivery, notes, reaper
-from portal import shutdown, wiring
+from portal import shutdown, summary_wiring, wiring
 from portal.models import Heartbeat
 from portal.operations import running
 from portal.quotes import pricing, retries
 from portal.slots import slot
+from portal.summaries import daily, watch
 
 Summary = dict[str, Any]
 MAIL = "mail"  # the cluster whose tasks wait for the outside world
@@ -107,13 +109,27 @@ def run_operations(seconds: float | None = None, planned_for: str = "") -> Summa
     return tally.as_dict()
 
 
+def send_daily_summaries(now: datetime | None = None, user_id: int | None = None, force: bool = False, planned_for: str = "") -> Summary:
+    """Everybody whose time has come has the summary of the day before queued, once."""
+    tally = daily.send_due(summary_wiring.summary_terms(), now=now, user_id=user_id, force=force)
+    if tally.queued:
+        ring()
+    return tally.as_dict()
+
+
+def expire_daily_summaries(planned_for: str = "") -> Summary:
+    """What daily summaries left is gone after 30 days; none of those days is opened again."""
+    return {"expired": watch.expire(now=timezone.now())}
+
+
 def sweep(planned_for: str = "") -> Summary:
     """Nothing stays with a worker that has vanished."""
     with _place("sweep", of=1) as ours:
         if not ours:
             return {"already_running": True}
         locks = pricing.clear_stale(lock=settings.QUOTE_LOCK)
-        return reaper.sweep(spool_dir=settings.SPOOL_DIR) | {"locks_cleared": locks}
+        alarms = int(watch.alarm())
+        return reaper.sweep(spool_dir=settings.SPOOL_DIR) | {"locks_cleared": locks, "summary_alarms": alarms}
 
 
 def heartbeat(key: str) -> Summary:

@@ -5,9 +5,13 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from portal import health, proof
+from portal.admin import states
 from portal.dashboard import views as dashboard
+from portal.explaining import urls as explaining
 from portal.operations import views as operations
+from portal.summaries import views as summaries
 
+desks, _, namespace = admin.site.urls
 handler403 = "portal.refusals.refused"
 
 urlpatterns = [
@@ -15,10 +19,13 @@ urlpatterns = [
     path("admin/dashboard/live/", dashboard.live, name="dashboard_live"),
     path("admin/dashboard/chart/", dashboard.chart, name="dashboard_chart"),
     path("admin/proof/", admin.site.admin_view(proof.proof), name="proof"),
+    path("admin/states/", admin.site.admin_view(states.page), name="states"),
     path("admin/bulk-send/", include("portal.bulk_send.urls")),
     path("admin/quotes/retry/", operations.retry, name="retry_quote_mails"),
+    path("admin/summaries/", admin.site.admin_view(summaries.page), name="summaries"),
+    path("admin/summaries/mine/", admin.site.admin_view(summaries.mine), name="my_summary"),
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
-    path("admin/", admin.site.urls),
+    path("admin/", ([*explaining.urlpatterns, *desks], "admin", namespace)),
     path("quote/", include("portal.quotes.urls")),
     path("healthz", health.live, name="healthz"),
     path("readyz", health.ready, name="readyz"),

@@ -8,10 +8,11 @@ from decimal import Decimal
 from email.utils import parseaddr
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.utils import timezone
 
-from campaigns.models import CampaignType
+from campaigns.impact import Impact, impact
 from campaigns.settings import SchedulerSettings
 from messaging import delivery, notes
 from messaging.gateways.cms import CmsClient, HttpCms, ManualCms
@@ -21,13 +22,14 @@ from messaging.models import Mode
 from messaging.outbox import Sender
 from messaging.retry import RetryPolicy
 from portal import shutdown
-from portal.config import kinds
+from portal.config import kinds, scheduler
 from portal.quotes import legs, pricing, retries
 from portal.quotes.gateways.ai import AiService
 from portal.quotes.gateways.assessors import Assessor
 from portal.quotes.gateways.estimator import Estimator
 from portal.quotes.invariants import of_quotes
 from portal.quotes.replies import MailTerms
+from portal.summaries.invariants import of_summaries
 
 MANUAL = "manual:"
 JSON_OPTIONS = ("headers", "body")
@@ -132,7 +134,7 @@ def pricing_terms(*, stop: Callable[[], bool] = shutdown.told) -> pricing.Terms:
     """How this deployment prices quotes. A ValueError says what of its settings is not understood."""
     return pricing.Terms(
         assessor=assessor(),
-        book=lambda: kinds.read_version("price_book", at=timezone.now()),
+        book=lambda: kinds.read_version("price_book", at=timezone.now(), environment=settings.CONFIG_ENVIRONMENT),
         mail=quote_mail_terms(),
         lock=settings.QUOTE_LOCK,
         today=today(),
@@ -161,8 +163,23 @@ def retry_terms(*, pause_seconds: float, stop: Callable[[], bool] = shutdown.tol
 
 
 def scheduler_settings(*, at: datetime | None = None) -> tuple[SchedulerSettings, dict[str, int]]:
-    """Every number of the campaign rules in force at that moment, now if untold; and by kind the version it comes from."""
-    return SchedulerSettings(campaign_types=CampaignType.objects.behaviours()), {}
+    """Every number of the campaign rules in force at that moment, now if untold; and by kind the version it comes from.
+
+    Read from the database each time. Raises ConfigRefused if a version cannot be used any more.
+    """
+    return scheduler.in_force(at=at or timezone.now(), environment=settings.CONFIG_ENVIRONMENT)
+
+
+def impact_of(kind: str, data: Any, *, at: datetime, environment: str) -> Impact | None:
+    """What the plan of today would be with this data; None where the kind, or the environment, has nothing to do with plans made here.
+
+    Raises ConfigRefused where what holds besides cannot be used.
+    """
+    ours = settings.CONFIG_ENVIRONMENT
+    if not kinds.kind_named(kind).is_of_scheduler or environment not in ("", ours):
+        return None
+    old, new = scheduler.without_and_with(kind, data, at=at, environment=ours, is_own=bool(environment))
+    return impact(old=old, new=new, day=np.datetime64(today(), "D"))
 
 
 def mail_servers_down() -> str:
@@ -172,7 +189,7 @@ def mail_servers_down() -> str:
 
 def invariants() -> list[Invariant]:
     """What this floor promises beyond the record's own invariants."""
-    return of_quotes(lock=settings.QUOTE_LOCK)
+    return of_quotes(lock=settings.QUOTE_LOCK) + of_summaries()
 
 
 def office(by: Any = None) -> dict[str, str]:

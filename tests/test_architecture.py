@@ -36,13 +36,14 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "what_if"},
-    {"runs"},
+    {"__init__", "apps", "promises", "explain", "impact"},
+    {"explaining"},
+    {"what_if", "runs"},
     {"run_totals"},
     {"chunks"},
     {"counts", "writing"},
-    {"contact_json", "loading", "differences"},
-    {"scheduler", "day_counts", "packing"},
+    {"contact_json", "loading", "differences", "targeting", "stopping"},
+    {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
     {"ranges", "changes", "models"},
     {"zip_codes"},

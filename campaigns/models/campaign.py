@@ -4,12 +4,15 @@ from datetime import date
 from typing import Self
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from campaigns.rules.email_types import CampaignType as Behaviour
+
+PLAIN_NAME = r"^[a-z][a-z0-9_]{0,29}$"
+LONGEST_LEAD = 300  # days
 
 
 class CampaignTypeQuerySet(models.QuerySet["CampaignType"]):
@@ -19,12 +22,17 @@ class CampaignTypeQuerySet(models.QuerySet["CampaignType"]):
 
 
 class CampaignType(models.Model):
-    name = models.SlugField(max_length=40, unique=True, help_text="The e-mail type is campaign_ and this name.")
+    name = models.CharField(
+        max_length=30,
+        unique=True,
+        validators=[RegexValidator(PLAIN_NAME, "Begin with a small letter; then small letters, digits and _, at most 30 of them.")],
+        help_text="The e-mail type is campaign_ and this name. It cannot be changed later.",
+    )
     respect_exclusion_windows = models.BooleanField(default=True, help_text="No: its mails go out on excluded days, in every state.")
     enable_followups = models.BooleanField("follow-ups", default=True)
     days_before_event = models.SmallIntegerField(
         default=0,
-        validators=[MinValueValidator(-365), MaxValueValidator(365)],
+        validators=[MinValueValidator(-LONGEST_LEAD), MaxValueValidator(LONGEST_LEAD)],
         help_text="Before the trigger date; negative is after it.",
     )
     target_all_contacts = models.BooleanField(default=False)
@@ -41,7 +49,8 @@ class CampaignType(models.Model):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(name="campaign_type_priority_in_range", condition=Q(priority__range=(1, 1_000))),
-            models.CheckConstraint(name="campaign_type_lead_in_range", condition=Q(days_before_event__range=(-365, 365))),
+            models.CheckConstraint(name="campaign_type_lead_in_range", condition=Q(days_before_event__range=(-LONGEST_LEAD, LONGEST_LEAD))),
+            models.CheckConstraint(name="campaign_type_name_plain", condition=Q(name__regex=PLAIN_NAME)),
         ]
 
     def __str__(self) -> str:
@@ -74,6 +83,7 @@ class CampaignInstance(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        verbose_name = "campaign"
         constraints = [
             models.UniqueConstraint(fields=["campaign_type", "name"], name="one_campaign_per_type_and_name"),
             models.CheckConstraint(
@@ -107,6 +117,7 @@ class ContactCampaign(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        verbose_name = "target"
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "instance", "trigger_on"], nulls_distinct=False, name="one_target_per_contact_and_trigger"

@@ -1,5 +1,6 @@
 """Contact: somebody the office writes to, by e-mail. The state comes from the ZIP code, which wins over a stated one."""
 
+from collections.abc import Mapping
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -8,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
-from campaigns.rules.states import OTHER
+from campaigns.rules.states import OTHER, Anchor, Window
 from messaging.models import Suppression
 
 
@@ -27,6 +28,15 @@ class ContactQuerySet(models.QuerySet):
     def after(self, contact_id: int) -> Self:
         """Those with a higher id, the lowest first."""
         return self.filter(pk__gt=contact_id).order_by("pk")
+
+    def flagged(self) -> Self:
+        return self.exclude(flags=[])
+
+    def exclusion_unknown(self, rules: Mapping[str, Window]) -> Self:
+        """Their state has a window, and the date it is counted from is missing: nobody can tell which days are excluded."""
+        by_birthday = [state for state, rule in rules.items() if rule.anchor in (Anchor.BIRTHDAY, Anchor.BIRTH_MONTH)]
+        by_policy = [state for state, rule in rules.items() if rule.anchor == Anchor.EFFECTIVE_DATE]
+        return self.filter(Q(state__in=by_birthday, birth_date=None) | Q(state__in=by_policy, effective_date=None))
 
     def suppressed(self) -> Self:
         """Their address must not be mailed now."""
@@ -65,6 +75,7 @@ class Contact(models.Model):
             models.Index(fields=["state", "-id"], name="contact_by_state"),
             models.Index(fields=["carrier", "-id"], name="contact_by_carrier", condition=~Q(carrier="")),
             models.Index(fields=["-id"], name="contact_flagged", condition=~Q(flags=[])),
+            models.Index(fields=["-id"], name="contact_lacks_a_date", condition=Q(birth_date=None) | Q(effective_date=None)),
         ]
 
     def __str__(self) -> str:

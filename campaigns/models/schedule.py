@@ -66,6 +66,10 @@ class EmailScheduleQuerySet(LifecycleQuerySet):
     def handed_over(self) -> Self:
         return self.filter(status=Status.SCHEDULED)
 
+    def over_cap(self) -> Self:
+        """Planned for a day that is above its cap, because no later one had room."""
+        return self.planned().filter(over_cap=True)
+
     def due(self, day: date, *, overdue_days: int) -> Self:
         """Planned for that day, or for one of the days before on which it could not leave."""
         return self.planned().filter(send_on__gt=date.fromordinal(day.toordinal() - overdue_days - 1), send_on__lte=day)
@@ -117,6 +121,7 @@ class EmailSchedule(models.Model):
 
     class Meta:
         ordering = ["send_on", "pk"]
+        verbose_name = "planned mail"
         permissions = [("run_scheduler", "Can start scheduler runs and hand mails over")]
         constraints = [
             models.UniqueConstraint(
@@ -145,7 +150,9 @@ class EmailSchedule(models.Model):
         ]
         indexes = [
             models.Index(fields=["status", "send_on"], name="schedule_by_status_and_day"),
+            models.Index(fields=["send_on"], name="schedule_over_cap", condition=Q(over_cap=True)),
             models.Index(fields=["run"], name="schedule_by_run"),
+            models.Index(fields=["contact"], name="schedule_follow_ups", condition=Q(parent__isnull=False)),  # others: one_schedule_per_event
             models.Index(fields=["campaign_instance"], name="schedule_by_campaign", condition=Q(campaign_instance__isnull=False)),
         ]
 

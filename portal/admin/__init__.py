@@ -2,8 +2,12 @@
 
 from portal.admin import (
     ai_calls,
+    campaign_changes,
+    campaigns,
     cases,
     config_versions,
+    contacts,
+    engagement,
     errors,
     events,
     messages,
@@ -11,16 +15,22 @@ from portal.admin import (
     operations,
     providers,
     quotes,
+    schedules,
     sessions,
     staff,
+    summaries,
     suppressions,
     templates,
 )
 
 __all__ = [
     "ai_calls",
+    "campaign_changes",
+    "campaigns",
     "cases",
     "config_versions",
+    "contacts",
+    "engagement",
     "errors",
     "events",
     "messages",
@@ -28,8 +38,10 @@ __all__ = [
     "operations",
     "providers",
     "quotes",
+    "schedules",
     "sessions",
     "staff",
+    "summaries",
     "suppressions",
     "templates",
 ]

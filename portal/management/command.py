@@ -20,6 +20,7 @@ from django.db import DatabaseError
 
 from messaging.spool import SpoolUnwritable
 from portal import shutdown
+from portal.config.data import ConfigRefused
 
 DONE, FAILED, WRONG_USAGE, NEEDS_ATTENTION = 0, 1, 2, 3
 MOST = 10_000  # rows that a --limit may name
@@ -57,6 +58,8 @@ class PortalCommand(BaseCommand):
                 report = self.work(**{name: told[name] for name in self.own})
             except KeyboardInterrupt:
                 raise CommandError("Stopped before the end. Nothing half done is left; run it again.") from None
+            except ConfigRefused as refusal:
+                raise CommandError(f"{refusal} Put a better version into force (set_config), or roll back (rollback_config).") from refusal
             except DatabaseError as trouble:
                 raise CommandError(f"The database did not take it: {first_line(trouble)} Is it running, and migrated?") from trouble
             except SpoolUnwritable as full:
