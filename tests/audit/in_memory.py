@@ -50,25 +50,26 @@ class InMemory:
         for contact, own in self.rows.items():
             for key, mail in own.items():
                 if mail.status == "pre-scheduled" and office.day - OVERDUE_DAYS * ONE_DAY <= mail.date <= office.day:
-                    own[key] = self.sent_or_not(mail, own.values(), office)
+                    own[key] = sent_or_not(mail, own.values(), office)
                     gone += [own[key]] if own[key].status == "sent" else []
             self.rows[contact] = own
         return gone
 
-    def sent_or_not(self, mail: Mail, own: Iterable[Mail], office: Office) -> Mail:
-        contact, today = office.people[mail.contact], replace(mail, date=office.day)
-        if mail.contact in office.suppressed:
-            return replace(mail, status="cancelled")
-        late = mail.email_type in NEVER_AFTER_THEIR_EVENT and office.day > mail.event_date
-        barred = respects(mail.email_type, office.numbers) and excluded(
-            contact, office.day, lead=office.numbers.lead, rules=office.numbers.rules
-        )
-        others = [one.date for one in own if one.status == "sent"]
-        return (
-            mail
-            if late or barred or not fits(office.day, sorted(others), office.limit) or over(mail, office)
-            else replace(today, status="sent")
-        )
+
+def sent_or_not(mail: Mail, own: Iterable[Mail], office: Office) -> Mail:
+    contact, today = office.people[mail.contact], replace(mail, date=office.day)
+    if mail.contact in office.suppressed:
+        return replace(mail, status="cancelled")
+    late = mail.email_type in NEVER_AFTER_THEIR_EVENT and office.day > mail.event_date
+    barred = respects(mail.email_type, office.numbers) and excluded(
+        contact, office.day, lead=office.numbers.lead, rules=office.numbers.rules
+    )
+    others = [one.date for one in own if one.status == "sent"]
+    return (
+        mail
+        if late or barred or not fits(office.day, sorted(others), office.limit) or over(mail, office)
+        else replace(today, status="sent")
+    )
 
 
 def over(mail: Mail, office: Office) -> bool:
