@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from messaging.lifecycles import Fact, LifecycleQuerySet, Moves
 from messaging.models import Status as MessageStatus
-from portal.summaries.local_time import UnknownZone, zone_named
+from portal.summaries.local_time import UnknownZone, zone_named, zone_names
 
 MOST_TRIES = 3  # by itself; a person's "send it now" begins anew
 KEPT = timedelta(days=30)  # then the row expires
@@ -65,6 +65,8 @@ def known_zone(name: str) -> None:
         zone_named(name)
     except UnknownZone as refusal:
         raise ValidationError(f"{refusal}.") from None
+    if name not in zone_names():  # PostgreSQL takes "CET" for an hour from UTC, all the year round
+        raise ValidationError(f"{name} is a name that computers use: take a place, such as Europe/Berlin.")
 
 
 def default_zone() -> str:

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -11,7 +11,7 @@ from messaging import faults, invariants
 from portal.summaries import daily
 from portal.summaries.contents import Desk
 from portal.summaries.invariants import of_summaries
-from portal.summaries.local_time import A_DAY, local_day, window
+from portal.summaries.local_time import A_DAY, local_day, window, zone_names
 from portal.summaries.models import DailySummary, SummaryPreference
 from tests.faults import quote_acts
 
@@ -25,9 +25,9 @@ TERMS = daily.Terms(
 
 
 def moving_zones(start: datetime, days: int) -> list[str]:
-    """Every zone whose clock is changed within these days."""
+    """Every zone that people may choose whose clock is changed within these days."""
     moments = [start + A_DAY * day for day in range(days + 1)]
-    return sorted(name for name in available_timezones() if len({at.astimezone(ZoneInfo(name)).utcoffset() for at in moments}) > 1)
+    return sorted(name for name in zone_names() if len({at.astimezone(ZoneInfo(name)).utcoffset() for at in moments}) > 1)
 
 
 def subscribe(*, people: int, start: str, days: int) -> int:
