@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal import health, proof
+from portal import health, hooks, metrics, proof
 from portal.dashboard import views as dashboard
 from portal.operations import views as operations
 
@@ -20,6 +20,8 @@ urlpatterns = [
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
     path("admin/", admin.site.urls),
     path("quote/", include("portal.quotes.urls")),
+    path("hooks/mail/<slug:provider>/", hooks.mail, name="mail_hook"),
     path("healthz", health.live, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]
