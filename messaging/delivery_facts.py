@@ -17,6 +17,7 @@ from messaging.faults import fault
 from messaging.models import DeliveryEvent, HookTally, Level, Message, Status, Suppression, Told, Verdict
 
 APPLIED, REPEATED, UNMATCHED, NOTED = "applied", "repeated", "unmatched", "noted"
+OUTCOMES = (APPLIED, REPEATED, UNMATCHED, NOTED)
 STAMPED = {  # which times each fact implies
     Told.DELIVERED: ["delivered_at"],
     Told.READ: ["delivered_at", "read_at"],

@@ -15,6 +15,7 @@ from messaging.models import LogRow, SessionRow
 FORMS = ("json", "csv")
 AT_ONCE = 2_000  # rows fetched at a time
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+HEADS = ("Message Logs", "Session Summaries")
 FIELDS = ["id", "timestamp", "user_id", "session_id", "channel", "template_id", "template_name"]
 FIELDS += ["recipient_email", "recipient_name", "recipient_phone", "recipient_company", "message_status", "message_id"]
 FIELDS += ["error_message", "sent_at", "delivered_at", "read_at", "content_preview", "metadata"]
@@ -31,6 +32,11 @@ class ExportRefused(ValueError):
 def refuse_unknown(form: str) -> None:
     if form not in FORMS:
         raise ExportRefused(f"unsupported format {form[:40]!r}: the log is written as {' or '.join(FORMS)}")
+
+
+def counts(piece: str) -> int:
+    """How many rows a piece of an export has: one, unless it belongs to the frame around them."""
+    return int(not piece.startswith(('{"export', "]")) and not any(head in piece.splitlines() for head in HEADS))
 
 
 def log_of(user_id: str | None, *, form: str, days: int, at: datetime) -> Iterator[str]:

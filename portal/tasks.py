@@ -6,15 +6,18 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 
 from contextlib import nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from messaging import delivery, notes, reaper
+from messaging import analytics, backup, database_health, delivery, journal, notes, reaper
+from messaging.models import Level
 from portal import shutdown, wiring
 from portal.models import Heartbeat
 from portal.operations import running
@@ -103,6 +106,45 @@ def sweep(planned_for: str = "") -> Summary:
             return {"already_running": True}
         locks = pricing.clear_stale(lock=settings.QUOTE_LOCK)
         return reaper.sweep(spool_dir=settings.SPOOL_DIR) | {"locks_cleared": locks}
+
+
+def rebuild_analytics(days: int = 30, planned_for: str = "") -> Summary:
+    """The figures of the last `days` are counted anew, of test mails and of the others."""
+    with _place("analytics", of=1) as ours:
+        if not ours:
+            return {"already_running": True}
+        for test in (False, True):
+            analytics.rebuild(days=days, at=timezone.now(), zone=str(settings.TIME_ZONE), test=test)
+    return {"rebuilt": 2}
+
+
+def optimise_database(planned_for: str = "") -> Summary:
+    """Tables that need it are vacuumed and analysed, broken indexes made anew."""
+    with _place("optimise", of=1) as ours:
+        return database_health.optimise() if ours else {"already_running": True}
+
+
+def backup_database(planned_for: str = "") -> Summary:
+    """A verified backup more; one that fails is an alarm."""
+    try:
+        return backup.make(folder=settings.BACKUP_DIR, purpose="nightly").as_dict()
+    except backup.BackupRunning:
+        return {"already_running": True}
+    except backup.BackupFailed as trouble:
+        journal.record(Level.ALARM, "backup", str(trouble), spool_dir=settings.SPOOL_DIR)
+        return {"failed": str(trouble)}
+
+
+def restore_drill(planned_for: str = "") -> Summary:
+    """The newest backup was restored into a scratch database and compared; one that does not restore is an alarm."""
+    newest = backup.newest()
+    if newest is None:
+        return {"backups": 0}
+    try:
+        return backup.drill(Path(newest.path))
+    except backup.BackupFailed as trouble:
+        journal.record(Level.ALARM, "backup", str(trouble), spool_dir=settings.SPOOL_DIR)
+        return {"failed": str(trouble)}
 
 
 def heartbeat(key: str) -> Summary:

@@ -29,7 +29,7 @@ LAYERS = [
     {"delivery", "notes", "note_decisions", "reaper", "batches", "cms_recovery", "cms_logs", "importing_cases", "invariants"}
     | {"database_health", "retention", "delivery_facts"},
     {"replay", "export", "backup"},
-    {"answers", "lines", "decisions", "note_outcomes", "logged"},
+    {"answers", "lines", "decisions", "note_outcomes", "logged", "analytics"},
     {"claims", "outcomes", "journal", "outbox", "rendering"},
     {"models"},
     {"leases", "merge_fields", "template_language", "sheets", "html_bodies"},
