@@ -9,7 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,12 +61,13 @@ def make(*, folder: Path, purpose: str = "", keep: int = KEPT) -> Made:
     at = spool.moment()
     path = folder / f"message_logs_backup_{at:%Y%m%d_%H%M%S_%f}.dump"
     with _snapshot() as (snapshot, rows):
-        _give_up_vanished(folder)
+        _give_up_vanished()
         history = BackupHistory.objects.create(path=str(path), purpose=purpose[:100], rows=rows)
         try:
             made = _written(path, snapshot, history)
         except (OSError, BackupFailed) as trouble:
-            _remove(_unfinished(path))
+            with suppress(OSError):
+                _remove(_unfinished(path))
             history.status, history.error = BackupStatus.FAILED, str(trouble)
             history.save(update_fields=["status", "error"])
             raise BackupFailed(f"No backup was made: {trouble}") from trouble
@@ -121,8 +122,9 @@ def newest() -> BackupHistory | None:
 
 
 def drop_database(name: str) -> None:
+    """Not by force: that would take rights over the server's own workers, which step aside by themselves."""
     with _line() as line:
-        line.execute(f"DROP DATABASE IF EXISTS {connection.ops.quote_name(name)} WITH (FORCE)")
+        line.execute(f"DROP DATABASE IF EXISTS {connection.ops.quote_name(name)}")
 
 
 def _written(path: Path, snapshot: str, history: BackupHistory) -> Made:
@@ -130,6 +132,8 @@ def _written(path: Path, snapshot: str, history: BackupHistory) -> Made:
     began = time.monotonic()
     unfinished = _unfinished(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"*{UNFINISHED}"):  # of a process that was killed; nobody else is at work, the lock is ours
+        _remove(left)
     os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY, 0o600))
     _run("pg_dump", "--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={unfinished}")
     fault("backup.after_dump")
@@ -161,10 +165,12 @@ def _snapshot() -> Iterator[tuple[str, dict[str, int]]]:
 def _line(*, autocommit: bool = True, database: str = "") -> Iterator[Any]:
     """A connection of our own to the server, beside Django's and outside its transaction."""
     told = connection.get_connection_params() | ({"dbname": database} if database else {})
-    line: Any = connection.get_new_connection(told)
+    with connection.wrap_database_errors:
+        line: Any = connection.get_new_connection(told)
     try:
         line.autocommit = autocommit
-        yield line
+        with connection.wrap_database_errors:
+            yield line
     finally:
         line.close()
 
@@ -216,10 +222,8 @@ def _environment() -> dict[str, str]:
     return kept | {name: str(told[key]) for key, name in names.items() if told.get(key)}
 
 
-def _give_up_vanished(folder: Path) -> None:
-    """What a killed backup left behind is gone, and its row says so. Nobody else is at work: the lock is ours."""
-    for left in folder.glob(f"*{UNFINISHED}"):
-        _remove(left)
+def _give_up_vanished() -> None:
+    """A backup that was never finished says so. Nobody else is at work: the lock is ours."""
     vanished = BackupHistory.objects.filter(status=BackupStatus.STARTED)
     vanished.update(status=BackupStatus.FAILED, error="The process that made it vanished.")
 

@@ -261,4 +261,7 @@ def _room(name: str) -> int:
 
 def _answers() -> bool:
     connection.ensure_connection()
+    if not connection.is_usable() and not connection.in_atomic_block:  # a line to a server that was restarted
+        connection.close()
+        connection.ensure_connection()
     return connection.is_usable()

@@ -17,7 +17,8 @@ DAY = ["queue", "send", "notes", "sweep"]
 RECIPIENTS = ["anna@client.example", "dora@client.example", "refuse-450x1+ben@client.example", "refuse-550+cleo@client.example"]
 FAULTS = {"kill": "kill", "raise": "raise", "sleep past the lease": f"sleep:{PAST_THE_LEASE}", "stop the database": "touch:mark"}
 
-OF_MAIL = sorted(point for point in POINTS if not point.startswith(("quote.", "operation.")))  # those are in test_quote_sweep.py
+ELSEWHERE = ("quote.", "operation.", "backup.", "webhook.")  # test_quote_sweep.py, and beside backups and webhooks
+OF_MAIL = sorted(point for point in POINTS if not point.startswith(ELSEWHERE))
 BEFORE = {  # what a first worker left behind, without which the point has nothing to do
     "spool.mid_replay": "mail.after_journal=kill@2",
     "reaper.mid_scan": "mail.after_body=kill@2",
