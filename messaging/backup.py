@@ -188,7 +188,7 @@ def _count_in(database: str) -> dict[str, int]:
 
 def _create_database(name: str) -> None:
     with _line() as line:
-        if line.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+        if line.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None:
             raise BackupFailed(f"Refusing to overwrite '{name}': name a database that does not exist yet.")
         line.execute(f"CREATE DATABASE {connection.ops.quote_name(name)} TEMPLATE template0")
 

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS
 VIEWER = [
     *("view_case", "view_acknowledgment", "view_message", "view_attempt", "view_decision", "view_cmsnote", "view_noteattempt"),
     *("view_messagesession", "view_emailtemplate", "view_templateversion", "view_suppression"),
-    *("view_systemevent", "view_errorgroup", "view_provider"),
+    *("view_systemevent", "view_errorgroup", "view_provider", "view_deliveryevent", "view_backuphistory"),
     *("view_quote", "view_quoteimage", "view_aicall", "view_operation", "view_operationitem", "view_configversion", "view_configseries"),
 ]
 OPERATOR = [

@@ -7,7 +7,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from portal import embedded_postgres, local_secret
+from portal import embedded_postgres, local_secret, structured_logs
 from portal.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -52,6 +52,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.structured_logs.names_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -181,6 +182,13 @@ Q_CLUSTER = {
     "log_level": env.str("CLUSTER_LOG_LEVEL", default="WARNING"),
     "ALT_CLUSTERS": {"mail": {"timeout": 1800, "retry": 5400, "workers": _MAIL_CLUSTER, "queue_limit": _MAIL_CLUSTER}},
 }
+
+# --- log lines ---------------------------------------------------------------------------------------------------------
+
+LOGGING = structured_logs.settings(
+    as_json=env.bool("LOG_AS_JSON", default=not DEBUG),
+    level=env.str("LOG_LEVEL", default="WARNING"),
+)
 
 # --- staff -----------------------------------------------------------------------------------------------------------
 

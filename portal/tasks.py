@@ -172,6 +172,13 @@ def ring_operations() -> None:
     transaction.on_commit(lambda: wake("portal.tasks.run_operations"), robust=True)
 
 
+def ring_analytics(days: int) -> None:
+    """Have the figures of so many days counted in the background, unless that waits to be done already."""
+    waiting = OrmQ.objects.filter(key=MAIL, lock__lte=Now()).order_by("pk")[:LOOKED_AT]
+    if not any(ring.task.get("func") == "portal.tasks.rebuild_analytics" for ring in waiting):
+        async_task("portal.tasks.rebuild_analytics", days, cluster=MAIL)
+
+
 def wake(task: str) -> bool:
     """The task is waiting in the queue of the mail cluster; False if it was already. A ring that a worker has taken does not count."""
     waiting = OrmQ.objects.filter(key=MAIL, lock__lte=Now()).order_by("pk")[:LOOKED_AT]

@@ -100,7 +100,7 @@ def test_the_drill_restores_compares_and_leaves_nothing_behind(tmp_path):
     assert found["rows"] == sum(BackupHistory.objects.get().rows.values())
     assert BackupHistory.objects.get().restore_tested_at is not None
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_database WHERE datname LIKE '%%_drill_%%'")
+        cursor.execute("SELECT count(*) FROM pg_database WHERE starts_with(datname, %s)", [f"{connection.settings_dict['NAME']}_drill_"])
         assert cursor.fetchone() == (0,)
 
 
