@@ -1,5 +1,6 @@
 """How the database is, what to do about it, and doing it without being in anybody's way."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from django.db import Error, connection
 from messaging import replay, seed_tables
 from messaging.models import Level, LoggedMessage, LoggedSession, Message, MessageSession, Snapshot, SpoolFile, SystemEvent
 
+log = logging.getLogger(__name__)
 EXACT_UP_TO = 100_000  # rows; larger tables are told as PostgreSQL estimates them
 DEAD_SHARE, DEAD_ROWS = 0.2, 1_000  # a table with more dead rows than both is vacuumed
 CHANGED_SHARE, CHANGED_ROWS = 0.1, 500  # likewise analysed
@@ -50,7 +52,8 @@ def problems(told: dict[str, Any]) -> list[str]:
 
 def repair(*, spool_dir: Path) -> dict[str, Any]:
     """What waited is in, broken indexes are made anew, statistics are fresh; returns what was done and the state afterwards."""
-    connection.close_if_unusable_or_obsolete()
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
     done = [f"{sum(replay.drain(spool_dir).values())} waiting facts brought in"]
     done += _reindex()
     done += _vacuum([row["name"] for row in tables()])
@@ -131,8 +134,8 @@ def _each(command: str, names: list[str]) -> list[str]:
             try:
                 cursor.execute(f"{command} {connection.ops.quote_name(name)}")
                 done.append(name)
-            except Error:  # somebody needs it now: the next night will do
-                connection.close_if_unusable_or_obsolete()
+            except Error as trouble:  # somebody needs it now: the next night will do
+                log.info("%s left out: %s", name, _first_line(trouble))
     return done
 
 
