@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from django.db import DataError, Error, IntegrityError, connection, transaction
+from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 KIND = "events"
 SLOW_SECONDS = 0.25  # a database that takes so long to fail …
 LEFT_ALONE_SECONDS = 10.0  # … is not asked again for a while: nobody waits for it once per event
+AWAY_SECONDS = 1.0  # likewise one that could not be reached at all, however quickly it said so
 LONGEST_TEXT = 4_000
 _LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ERROR: logging.ERROR, Level.ALARM: logging.CRITICAL}
 _left_alone_until = 0.0
@@ -83,8 +84,9 @@ def _saved(fact: dict[str, Any]) -> Exception | str:
         with transaction.atomic():
             save(fact)
     except Error as trouble:
-        if time.monotonic() - began > SLOW_SECONDS:
-            _left_alone_until = time.monotonic() + LEFT_ALONE_SECONDS
+        is_away = isinstance(trouble, OperationalError | InterfaceError) and not connection.in_atomic_block
+        slow = time.monotonic() - began > SLOW_SECONDS
+        _left_alone_until = time.monotonic() + (LEFT_ALONE_SECONDS if slow else AWAY_SECONDS if is_away else 0.0)
         if not connection.in_atomic_block:  # a broken line would stay broken; a new one is made when the database is back
             connection.close()
         return trouble
