@@ -1,7 +1,7 @@
 """What the scheduler may be told: every number of the rules, with its default and its range."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -122,15 +122,25 @@ class SchedulerSettings:
         return min(MOST_DAYS, max(self.redistribution_horizon_days, -int(-1 // self.daily_send_percentage_cap)))
 
 
-def read(told: Mapping[str, Any]) -> SchedulerSettings:
-    """The defaults, changed by a flat object as JSON has it. State rules and campaign types are objects; they replace the named ones."""
+def plain(settings: SchedulerSettings) -> dict[str, Any]:
+    """The settings as JSON has them: what `read` makes the same settings of."""
+    data = asdict(settings)
+    data["state_rules"] = {state: rule | {"anchor": rule["anchor"].name.lower()} for state, rule in data["state_rules"].items()}
+    return data
+
+
+def read(told: Mapping[str, Any], *, whole: bool = False) -> SchedulerSettings:
+    """The defaults, changed by a flat object as JSON has it. State rules and campaign types are objects; they replace the named ones.
+
+    `whole`: those that are not named are not there.
+    """
     known = {one.name for one in fields(SchedulerSettings)}
     if unknown := sorted(set(told) - known):
         raise SettingsRefused({name: f"{name} is no setting of the scheduler; there are {', '.join(sorted(known))}." for name in unknown})
     data, problems = dict(told), {}
     for name, first, made in (("state_rules", FIRST_STATE_RULES, windows_of), ("campaign_types", FIRST_CAMPAIGN_TYPES, types_of)):
         try:
-            data[name] = {**first, **made(told.get(name, {}))}
+            data[name] = {**({} if whole else first), **made(told.get(name, {}))}
         except (TypeError, AttributeError, KeyError) as trouble:
             problems[name] = f"{name} cannot be read: {trouble}."
     if problems:

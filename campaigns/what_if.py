@@ -1,6 +1,6 @@
 """What would be sent to these contacts? JSON in, JSON out, by the very code the scheduler runs. Reads and writes no contact."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +10,11 @@ from campaigns import scheduler
 from campaigns.contact_json import Asked, chunk_of, instances_of, read
 from campaigns.rules.exclusions import anchor_missing, windows, year_round
 from campaigns.rules.shapes import REASON_WORDS, STATUS_WORDS, YEAR, Array, Reason
-from campaigns.rules.states import STATES, Anchor
+from campaigns.rules.states import STATES, WINDOW_WORDS
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
 
-WINDOW_WORDS = {
-    Anchor.BIRTHDAY: "birthday_window",
-    Anchor.BIRTH_MONTH: "birthday_window",
-    Anchor.EFFECTIVE_DATE: "effective_date_window",
-}
+Instances = Sequence[Any] | Mapping[int, Any]  # what each campaign is called, by its number in the rows
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ def told_of(asked: Asked, answers: dict[int, dict[str, Any]]) -> dict[str, Any]:
     return {**head, **answers[asked.id]}
 
 
-def rows_told(rows: Array, *, settings: SchedulerSettings, instances: Sequence[Any]) -> Iterable[tuple[int, dict[str, Any]]]:
+def rows_told(rows: Array, *, settings: SchedulerSettings, instances: Instances) -> Iterable[tuple[int, dict[str, Any]]]:
     names = settings.email_types.names
     days = [days_told(rows[name]) for name in ("send_on", "event_on", "moved_from")]
     for row, date, event_date, moved_from in zip(rows, *days, strict=True):

@@ -44,10 +44,21 @@ POINTS = frozenset(
         "operation.after_effect",
         "operation.before_item_commit",
         "operation.after_item_commit",
+        "run.before_chunk_commit",
+        "run.after_chunk_commit",
+        "run.before_step_commit",
+        "hand_over.after_queue",
+        "hand_over.before_commit",
+        "unsubscribe.before_commit",
+        "import.after_row_block",
+        "import.before_final",
         "quote.before_claim_commit",
         "quote.before_call",
         "quote.after_call",
         "quote.before_result_commit",
+        "summary.after_day_row",
+        "summary.before_commit",
+        "summary.after_commit",
     }
 )
 

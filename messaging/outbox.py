@@ -80,7 +80,7 @@ def compose(draft: Draft, *, sender: Sender) -> Message:
     """The message a draft becomes: addressed to the test recipient and marked so in test mode. Not saved."""
     is_test = sender.mode == Mode.TEST
     return Message(
-        key=f"test:{draft.key}" if is_test else draft.key,
+        key=pinned_key(draft.key, mode=sender.mode),
         kind=draft.kind,
         lane=draft.lane,
         is_test=is_test,
@@ -101,6 +101,11 @@ def compose(draft: Draft, *, sender: Sender) -> Message:
         expires_at=draft.expires_at,
         **({"due_at": draft.not_before} if draft.not_before else {}),
     )
+
+
+def pinned_key(key: str, *, mode: Mode) -> str:
+    """The message's key, which names the mode too: a test is never the real mail."""
+    return f"test:{key}" if mode == Mode.TEST else key
 
 
 def new_message_id(sender: str) -> str:

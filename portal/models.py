@@ -12,18 +12,22 @@ from portal.config.models import ConfigSeries, ConfigVersion
 from portal.operations.models import Operation, OperationItem
 from portal.quotes.models import AiCall, Quote, QuoteImage
 from portal.rate_limits import RateLimit
+from portal.summaries.models import DailySummary, SummaryPreference, SummaryTick
 
 __all__ = [
     "AiCall",
     "BulkDraft",
     "ConfigSeries",
     "ConfigVersion",
+    "DailySummary",
     "Heartbeat",
     "Operation",
     "OperationItem",
     "Quote",
     "QuoteImage",
     "RateLimit",
+    "SummaryPreference",
+    "SummaryTick",
 ]
 
 

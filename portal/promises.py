@@ -3,6 +3,7 @@
 from portal.config import promises as config
 from portal.operations import promises as operations
 from portal.quotes import promises as quotes
+from portal.summaries import promises as summaries
 
-SQL = quotes.SQL + operations.SQL + config.SQL
-REVERSE = config.REVERSE + operations.REVERSE + quotes.REVERSE
+SQL = quotes.SQL + operations.SQL + config.SQL + summaries.SQL
+REVERSE = summaries.REVERSE + config.REVERSE + operations.REVERSE + quotes.REVERSE

@@ -27,6 +27,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
 HTTPS = SITE_URL.startswith("https://")
 
+CONFIG_ENVIRONMENT = env.str("CONFIG_ENVIRONMENT", default="production")  # whose versions of the configuration hold here
+
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
 ASGI_APPLICATION = "portal.asgi.application"
@@ -48,6 +50,7 @@ INSTALLED_APPS = [
     "django_q",
     "import_export",
     "messaging",
+    "campaigns",
     "portal",
 ]
 
@@ -107,6 +110,9 @@ ADMIN_NOTIFY = env.list("ADMIN_NOTIFY", default=[])
 OFFICE_NAME = env.str("OFFICE_NAME", default="Operations Portal")  # what templates say about us
 OFFICE_PHONE = env.str("OFFICE_PHONE", default="312-555-0100" if EMBEDDED_POSTGRES else "")  # without it no template that names it is sent
 OFFICE_ADDRESS = env.str("OFFICE_ADDRESS", default="1 Example Plaza, Chicago, IL 60601" if EMBEDDED_POSTGRES else "")
+PLANS_URL = env.str("PLANS_URL", default="https://www.example.com/plans")  # where campaign mails send contacts to look at plans
+LINK_KEY = env.str("LINK_KEY", default="")  # signs the links in campaign mails; empty: SECRET_KEY
+LINK_OLD_KEYS = env.list("LINK_OLD_KEYS", default=[])  # what these have signed still works
 EMAIL_URL = env.str("EMAIL_URL", default="smtp://127.0.0.1:8025")  # the sandbox
 EMAIL_BACKUP_URLS = env.list("EMAIL_BACKUP_URLS", default=[])  # tried in this order when the first one is down
 MAIL_RATE_PER_SECOND = env.float("MAIL_RATE_PER_SECOND", default=0.0)  # per provider, shared by all workers; 0 = no limit

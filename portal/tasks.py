@@ -5,7 +5,8 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 """
 
 from contextlib import nullcontext
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,22 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from campaigns import following_up, hand_over, runs
+from campaigns.importing import jobs as imports
 from messaging import analytics, backup, database_health, delivery, journal, notes, reaper
 from messaging.models import Level
-from portal import shutdown, wiring
+from portal import shutdown, summary_wiring, wiring
 from portal.models import Heartbeat
 from portal.operations import running
 from portal.quotes import pricing, retries
 from portal.slots import slot
+from portal.summaries import daily, watch
 
 Summary = dict[str, Any]
 MAIL = "mail"  # the cluster whose tasks wait for the outside world
 PRICING_SLICE = timedelta(minutes=15)  # no quote is begun later: one call more still fits into the cluster's time-out
 RETRY_SLICE = timedelta(minutes=10)  # likewise for mails that are tried again
+HAND_OVER_LEAD = timedelta(minutes=15)  # before the time of sending: rules and suppressions are asked as late as can be
 LOOKED_AT = 50  # waiting rings that are read to see whether one more is needed
 
 
@@ -82,6 +87,44 @@ def retry_failed_emails(leg_type: str = "both", limit: int = 30, max_attempts: i
         return retries.retry(terms, leg_type=leg_type, limit=limit, max_attempts=max_attempts, seconds=seconds).as_dict()
 
 
+def hand_over_due(
+    day: str = "", limit: int | None = None, seconds: float | None = None, early: bool = False, planned_for: str = ""
+) -> Summary:
+    """The day's planned mails get their messages, for a slice of work or `seconds`; not long before the time of sending, unless `early`."""
+    with _place("hand over", of=1) as ours:
+        terms = wiring.hand_over_terms(seconds=_slice(seconds))
+        if not ours or not (early or terms.now >= terms.begins(wiring.today()) - HAND_OVER_LEAD):
+            return hand_over.Tally(already_running=not ours).as_dict()
+        tally = hand_over.hand_over(day=date.fromisoformat(day) if day else wiring.today(), terms=terms, limit=limit)
+    for sentence in tally.attention:
+        journal.count_error("campaigns", sentence)
+    if tally.handed_over:
+        ring()
+    if tally.unfinished and not shutdown.told():
+        ring_hand_over()
+    return tally.as_dict()
+
+
+def schedule_follow_ups(day: str = "", lookback: int | None = None, planned_for: str = "") -> Summary:
+    """Every mail that is owed a follow-up has one planned."""
+    with _place("follow-ups", of=1) as ours:
+        if not ours:
+            return following_up.Tally().as_dict() | {"already_running": True}
+        today = date.fromisoformat(day) if day else wiring.today()
+        rules = wiring.scheduler_settings()[0]
+        return following_up.schedule_follow_ups(day=today, at=timezone.now(), settings=rules, lookback_days=lookback).as_dict()
+
+
+def run_scheduler(planned_for: str = "") -> Summary:
+    """Everybody's campaign mails are planned from today on; nothing happens while another run is under way."""
+    rules, versions = wiring.scheduler_settings()
+    try:
+        run = runs.run(runs.Order(day=wiring.today(), settings=rules, versions=versions), stop=shutdown.told)
+    except runs.RunUnderWay as under_way:
+        return {"already_running": True, "run_id": under_way.run.pk}
+    return {"run_id": run.pk, "status": run.status, "scheduled": run.scheduled, "added": run.added, "changed": run.changed}
+
+
 def clear_stale_locks(planned_for: str = "") -> Summary:
     """Quotes whose worker has vanished are pending again; nothing is processed."""
     return {"locks_cleared": pricing.clear_stale(lock=settings.QUOTE_LOCK)}
@@ -99,13 +142,38 @@ def run_operations(seconds: float | None = None, planned_for: str = "") -> Summa
     return tally.as_dict()
 
 
+def send_daily_summaries(now: datetime | None = None, user_id: int | None = None, force: bool = False, planned_for: str = "") -> Summary:
+    """Everybody whose time has come has the summary of the day before queued, once."""
+    tally = daily.send_due(summary_wiring.summary_terms(), now=now, user_id=user_id, force=force)
+    if tally.queued:
+        ring()
+    return tally.as_dict()
+
+
+def expire_daily_summaries(planned_for: str = "") -> Summary:
+    """What daily summaries left is gone after 30 days; none of those days is opened again."""
+    return {"expired": watch.expire(now=timezone.now())}
+
+
+def run_imports(seconds: float | None = None, planned_for: str = "") -> Summary:
+    """Read, compare and import uploaded files for a slice of work or `seconds`; one that is begun is finished."""
+    with _place("imports", of=1) as ours:
+        if not ours:
+            return asdict(imports.Tally()) | {"already_running": True}
+        tally = imports.run_due(imports.Terms(on=wiring.today(), stop=shutdown.told), seconds=_slice(seconds))
+    if tally.left:
+        ring_imports()
+    return asdict(tally)
+
+
 def sweep(planned_for: str = "") -> Summary:
     """Nothing stays with a worker that has vanished."""
     with _place("sweep", of=1) as ours:
         if not ours:
             return {"already_running": True}
         locks = pricing.clear_stale(lock=settings.QUOTE_LOCK)
-        return reaper.sweep(spool_dir=settings.SPOOL_DIR) | {"locks_cleared": locks}
+        alarms = int(watch.alarm())
+        return reaper.sweep(spool_dir=settings.SPOOL_DIR) | {"locks_cleared": locks, "summary_alarms": alarms}
 
 
 def rebuild_analytics(days: int = 30, planned_for: str = "") -> Summary:
@@ -167,6 +235,11 @@ def ring_quotes() -> None:
     transaction.on_commit(lambda: wake("portal.tasks.process_quotes"), robust=True)
 
 
+def ring_hand_over() -> None:
+    """Wake a worker for the planned mails that are still to be handed over, once this transaction is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.hand_over_due"), robust=True)
+
+
 def ring_operations() -> None:
     """Wake a worker for the bulk action that this transaction starts, once it is committed."""
     transaction.on_commit(lambda: wake("portal.tasks.run_operations"), robust=True)
@@ -177,6 +250,11 @@ def ring_analytics(days: int) -> None:
     waiting = OrmQ.objects.filter(key=MAIL, lock__lte=Now()).order_by("pk")[:LOOKED_AT]
     if not any(ring.task.get("func") == "portal.tasks.rebuild_analytics" for ring in waiting):
         async_task("portal.tasks.rebuild_analytics", days, cluster=MAIL)
+
+
+def ring_imports() -> None:
+    """Wake a worker for the file that this transaction leaves to be read or imported, once it is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.run_imports"), robust=True)
 
 
 def wake(task: str) -> bool:

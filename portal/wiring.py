@@ -1,6 +1,7 @@
 """The settings, read at the door and built into what the lower floors are told."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -8,9 +9,17 @@ from decimal import Decimal
 from email.utils import parseaddr
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.utils import timezone
 
+from campaigns import hand_over
+from campaigns.impact import Impact, impact
+from campaigns.importing.invariants import OF_IMPORTS
+from campaigns.invariants import OF_SCHEDULES
+from campaigns.links import Links
+from campaigns.mail_writing import Office
+from campaigns.settings import SchedulerSettings
 from messaging import delivery, notes
 from messaging.gateways.cms import CmsClient, HttpCms, ManualCms
 from messaging.gateways.mail import MailServer, from_url
@@ -19,13 +28,14 @@ from messaging.models import Mode
 from messaging.outbox import Sender
 from messaging.retry import RetryPolicy
 from portal import shutdown
-from portal.config import kinds
+from portal.config import kinds, scheduler
 from portal.quotes import legs, pricing, retries
 from portal.quotes.gateways.ai import AiService
 from portal.quotes.gateways.assessors import Assessor
 from portal.quotes.gateways.estimator import Estimator
 from portal.quotes.invariants import of_quotes
 from portal.quotes.replies import MailTerms
+from portal.summaries.invariants import of_summaries
 
 MANUAL = "manual:"
 JSON_OPTIONS = ("headers", "body")
@@ -130,7 +140,7 @@ def pricing_terms(*, stop: Callable[[], bool] = shutdown.told) -> pricing.Terms:
     """How this deployment prices quotes. A ValueError says what of its settings is not understood."""
     return pricing.Terms(
         assessor=assessor(),
-        book=lambda: kinds.read_version("price_book", at=timezone.now()),
+        book=lambda: kinds.read_version("price_book", at=timezone.now(), environment=settings.CONFIG_ENVIRONMENT),
         mail=quote_mail_terms(),
         lock=settings.QUOTE_LOCK,
         today=today(),
@@ -158,6 +168,53 @@ def retry_terms(*, pause_seconds: float, stop: Callable[[], bool] = shutdown.tol
     return retries.Terms(mail=quote_mail_terms(), delivery=mail_terms(pause_seconds=0, stop=stop), pause_seconds=pause_seconds)
 
 
+def scheduler_settings(*, at: datetime | None = None) -> tuple[SchedulerSettings, dict[str, int]]:
+    """Every number of the campaign rules in force at that moment, now if untold; and by kind the version it comes from.
+
+    Read from the database each time. Raises ConfigRefused if a version cannot be used any more.
+    """
+    return scheduler.in_force(at=at or timezone.now(), environment=settings.CONFIG_ENVIRONMENT)
+
+
+def impact_of(kind: str, data: Any, *, at: datetime, environment: str) -> Impact | None:
+    """What the plan of today would be with this data; None where the kind, or the environment, has nothing to do with plans made here.
+
+    Raises ConfigRefused where what holds besides cannot be used.
+    """
+    ours = settings.CONFIG_ENVIRONMENT
+    if not kinds.kind_named(kind).is_of_scheduler or environment not in ("", ours):
+        return None
+    old, new = scheduler.without_and_with(kind, data, at=at, environment=ours, is_own=bool(environment))
+    return impact(old=old, new=new, day=np.datetime64(today(), "D"))
+
+
+def hand_over_terms(*, seconds: float) -> hand_over.Terms:
+    """How this deployment writes to contacts, by the rules of this moment; no batch is begun after so many seconds."""
+    ends_at = time.monotonic() + seconds
+    return hand_over.Terms(
+        sender=sender(),
+        settings=scheduler_settings()[0],
+        links=links(),
+        office=Office(name=settings.OFFICE_NAME, phone=settings.OFFICE_PHONE, address=settings.OFFICE_ADDRESS, plans_url=plans_url()),
+        now=timezone.now(),
+        stop=lambda: shutdown.told() or time.monotonic() > ends_at,
+    )
+
+
+def plans_url() -> str:
+    """The page where contacts look at plans."""
+    return settings.PLANS_URL
+
+
+def links() -> Links:
+    """The signed addresses in campaign mails. They outlive a change of SECRET_KEY where LINK_KEY is set, or the old key is told."""
+    return Links(
+        site_url=settings.SITE_URL,
+        key=settings.LINK_KEY or settings.SECRET_KEY,
+        old_keys=tuple(map(str, [*settings.LINK_OLD_KEYS, *settings.SECRET_KEY_FALLBACKS])),
+    )
+
+
 def mail_servers_down() -> str:
     """Why no mail can leave at present; empty while one of our servers may be used."""
     return legs.servers_down([server.name for server in mail_servers()])
@@ -165,7 +222,7 @@ def mail_servers_down() -> str:
 
 def invariants() -> list[Invariant]:
     """What this floor promises beyond the record's own invariants."""
-    return of_quotes(lock=settings.QUOTE_LOCK)
+    return [*of_quotes(lock=settings.QUOTE_LOCK), *of_summaries(), *OF_SCHEDULES, *OF_IMPORTS]
 
 
 def office(by: Any = None) -> dict[str, str]:

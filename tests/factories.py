@@ -1,18 +1,22 @@
 """Rows as a test needs them: whole and plausible, different only where the test says so."""
 
+from datetime import UTC, datetime, time
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
 
 from messaging import outbox
 from messaging.models import Case, CmsNote, Message, Mode, Status
 from portal.quotes.models import Quote
+from portal.summaries.models import SummaryPreference
 
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="inbox@portal.example")
 NUMBERS = count(1)
+SINCE = datetime(2026, 3, 4, 6, tzinfo=UTC)  # midnight in Chicago
 
 
 def make_case(**facts: Any) -> Case:
@@ -57,3 +61,11 @@ def make_quote(**facts: Any) -> Quote:
         "description": "8 bags of garden waste, branches and leaves",
     }
     return Quote.objects.create(**plain | facts)
+
+
+def make_preference(**facts: Any) -> SummaryPreference:
+    """Somebody of the staff who may see everything and wants a summary at nine in Chicago, from March 4, 2026 on."""
+    number = next(NUMBERS)
+    user = facts.pop("user", None) or User.objects.create_superuser(f"person{number}", f"person{number}@portal.example")
+    plain = {"notification_email": user.email, "summary_time_local": time(9), "zone": "America/Chicago", "changed_at": SINCE}
+    return SummaryPreference.objects.create(user=user, **plain | facts)

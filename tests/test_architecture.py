@@ -38,7 +38,6 @@ LAYERS = [
 ]
 
 # Likewise inside campaigns.
-CAMPAIGN_LAYERS = [{"__init__", "what_if"}, {"contact_json"}, {"scheduler"}, {"settings"}, {"ranges"}, {"zip_codes"}, {"rules"}]
 PURE = {
     "retry",
     "fingerprints",
@@ -51,6 +50,21 @@ PURE = {
     "html_bodies",
     "bounces",
 }  # no Django ORM
+CAMPAIGN_LAYERS = [
+    {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants"},
+    {"explaining"},
+    {"what_if", "runs"},
+    {"run_totals"},
+    {"chunks"},
+    {"counts", "writing", "mail_writing"},
+    {"contact_json", "loading", "differences", "importing", "targeting", "stopping", "rechecks", "wording", "mail_frame"},
+    {"scheduler", "day_counts", "packing", "state_table"},
+    {"settings"},
+    {"engagement", "unsubscribing", "schedule_rows"},
+    {"ranges", "changes", "models", "contact_fields", "links"},
+    {"zip_codes"},
+    {"rules"},
+]
 
 
 def sources(*folders: str) -> list[Path]:

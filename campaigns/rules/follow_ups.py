@@ -12,7 +12,7 @@ from campaigns.rules.email_types import (
     EmailTypes,
     is_follow_up,
 )
-from campaigns.rules.shapes import GOES_OUT, NO_DAY, ONE_DAY, ROW, Array, Contacts, Status, filled
+from campaigns.rules.shapes import GOES_OUT, NO_DAY, ONE_DAY, ROW, Array, Contacts, Status, filled, first_match
 
 RANKS = {ANSWERED_WITH_CONDITIONS: 1, ANSWERED_NO_CONDITIONS: 2, CLICKED_NO_ANSWER: 3, COLD: 4}  # which type is chosen first
 
@@ -24,6 +24,27 @@ def follow_up_rows(
 
     `event_on` is the day the parent was sent on, `instance` the parent's. Not judged for exclusion yet.
     """
+    parents, standing = owed_parents(history, day=day, types=types, days_after=days_after, lookback_days=lookback_days)
+    due = due_days(parents["send_on"], day=day, days_after=days_after)
+    return filled(
+        ROW,
+        len(parents),
+        contact=contacts.id[parents["place"]],
+        place=parents["place"],
+        kind=chosen_types(parents, events, contacts=len(contacts)),
+        send_on=np.where(np.isnat(standing), due, standing),
+        event_on=parents["send_on"],
+        instance=parents["instance"],
+        priority=types.priority[parents["kind"]],
+        respects=True,
+    )
+
+
+def owed_parents(history: Array, *, day: Any, types: EmailTypes, days_after: int, lookback_days: int) -> tuple[Array, Array]:
+    """The mail in HISTORY that each of those ROWs follows, and the day its follow-up is planned on already; NaT if none.
+
+    A planned follow-up stays on its day: one that was late, and so due tomorrow, must not be due tomorrow again when that day has come.
+    """
     children = with_parents(history, days_after=days_after)
     parents = history[may_be_followed(history, day=day, types=types, lookback_days=lookback_days)]
     answered = children[np.isin(children["status"], [*GOES_OUT, Status.CANCELLED]) | (children["send_on"] < day)]
@@ -31,18 +52,10 @@ def follow_up_rows(
     parents = parents[~np.isin(parents["id"], answered["parent"]) & ~np.isin(parents["place"], on_its_way["place"])]
     parents = parents[np.lexsort((parents["id"], parents["send_on"], parents["place"]))]
     parents = parents[np.unique(parents["place"], return_index=True)[1]]
-    return filled(
-        ROW,
-        len(parents),
-        contact=contacts.id[parents["place"]],
-        place=parents["place"],
-        kind=chosen_types(parents, events, contacts=len(contacts)),
-        send_on=due_days(parents["send_on"], day=day, days_after=days_after),
-        event_on=parents["send_on"],
-        instance=parents["instance"],
-        priority=types.priority[parents["kind"]],
-        respects=True,
-    )
+    at = first_match((parents["id"],), (children["parent"],))
+    standing = np.full(len(parents), NO_DAY)
+    standing[at >= 0] = children["send_on"][at[at >= 0]]
+    return parents, standing
 
 
 def may_be_followed(history: Array, *, day: Any, types: EmailTypes, lookback_days: int) -> Array:

@@ -66,9 +66,9 @@ def recent_end(contacts: Contacts, waiting: Array, given: Given) -> Array:
 
 
 def swallowed_before(rows: Array, contacts: Contacts, recent: Array, given: Given) -> Array:
-    """ROWs of mails whose own day is over and lay in the contact's recent window, unless they went out or still will."""
+    """ROWs of mails whose day is over and lay in the contact's recent window, unless they went out or still will."""
     concerned = np.flatnonzero(~np.isnat(recent))
-    past = np.concatenate([past_anniversaries(contacts, concerned, given), past_campaigns(recent, given)])
+    past = np.concatenate([past_anniversaries(contacts, concerned, given), past_campaigns(recent, given), skipped_before(recent, given)])
     past = past[past["send_on"] < given.day]
     past["window_end"] = recent[past["place"]]
     who = contacts.take(past["place"])
@@ -95,10 +95,15 @@ def past_anniversaries(contacts: Contacts, places: Array, given: Given) -> Array
 
 
 def past_campaigns(recent: Array, given: Given) -> Array:
-    """Mails of campaigns that respect windows and have begun, on their own days, for contacts with a recent window."""
+    """Mails of campaigns that respect windows, on their own days, for contacts with a recent window.
+
+    Only of campaigns that ran on some day from then to the trigger: no window kept back what would not have been sent anyway.
+    """
     targets = given.targets
-    begun = np.isnat(targets["active_from"]) | (targets["active_from"] <= given.day)
-    some = targets[begun & given.types.respects[targets["kind"]] & ~np.isnat(recent[targets["place"]]) & ~np.isnat(targets["trigger_on"])]
+    own_day = targets["trigger_on"] - given.types.lead[targets["kind"]]
+    until = np.minimum(np.maximum(targets["trigger_on"], own_day), given.day)
+    ran = ~(targets["active_from"] > until) & ~(targets["active_until"] < own_day)
+    some = targets[ran & given.types.respects[targets["kind"]] & ~np.isnat(recent[targets["place"]]) & ~np.isnat(targets["trigger_on"])]
     return filled(
         ROW,
         len(some),
@@ -108,6 +113,14 @@ def past_campaigns(recent: Array, given: Given) -> Array:
         event_on=some["trigger_on"],
         send_on=some["trigger_on"] - given.types.lead[some["kind"]],
     )
+
+
+def skipped_before(recent: Array, given: Given) -> Array:
+    """Mails that an earlier run has skipped on the day it had for them, which may lie in the window when their own did not."""
+    rows = given.history
+    skipped = (rows["status"] == Status.SKIPPED) & ~is_follow_up(rows["kind"]) & (rows["kind"] != POST_WINDOW)
+    some = rows[skipped & given.types.respects[rows["kind"]] & ~np.isnat(recent[rows["place"]])]
+    return filled(ROW, len(some), **{name: some[name] for name in ("kind", "place", "instance", "event_on", "send_on")})
 
 
 def one_per_window(swallowed: Array) -> Array:

@@ -70,9 +70,9 @@ def unsettled(rows: Array, history: Array, *, day: Any, overdue_days: int) -> Ar
 
 
 def owed_rows(rows: Array, history: Array, contacts: Contacts, *, day: Any, types: EmailTypes) -> Array:
-    """ROWs of the planned mails whose own day is over and whose event is still true; each stays on its day."""
+    """ROWs of the planned mails whose own day is over, or who have none, and whose event is still true; each stays on its day."""
     waits = (history["status"] == Status.PRE_SCHEDULED) & (history["send_on"] >= day)
-    own_day_over = history["event_on"] - types.lead[history["kind"]] < day
+    own_day_over = (history["event_on"] - types.lead[history["kind"]] < day) | np.isnat(history["event_on"])
     planned = history[waits & own_day_over & still_true(history, rows, contacts)]
     original = np.where(np.isnat(planned["moved_from"]), planned["send_on"], planned["moved_from"])
     again = original >= day  # the day it had before it was moved is still ahead: balancing finds the same place for it again

@@ -29,6 +29,13 @@ class Anchor(IntEnum):
     NONE, BIRTHDAY, BIRTH_MONTH, EFFECTIVE_DATE, ALWAYS = range(5)
 
 
+WINDOW_WORDS = {
+    Anchor.BIRTHDAY: "birthday_window",
+    Anchor.BIRTH_MONTH: "birthday_window",
+    Anchor.EFFECTIVE_DATE: "effective_date_window",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Window:
     """A state's rule: excluded from `before` days before the anchor to `after` days after it, both ends included; ALWAYS: every day."""

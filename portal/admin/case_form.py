@@ -9,6 +9,7 @@ from messaging import text_input
 from messaging.models import Acknowledgment, Case
 from messaging.models.case import UNKNOWN_INJURY_YEAR
 from portal import wiring
+from portal.admin.careful_form import CarefulForm, address_field
 
 CLEANERS = {  # field: how it is read, its label, its limit, whether it must be there
     "pid": (text_input.digits, "PID", 20, False),
@@ -21,8 +22,10 @@ CLEANERS = {  # field: how it is read, its label, its limit, whether it must be 
 }
 
 
-class CaseForm(forms.ModelForm):
-    """A case as it was when the page was opened: somebody else's change meanwhile is never overwritten unseen."""
+class CaseForm(CarefulForm):
+    """A case; its two numbers are never taken for each other."""
+
+    cleaners = CLEANERS
 
     pid = forms.CharField(
         label="PID: the case's number in the CMS",
@@ -37,7 +40,6 @@ class CaseForm(forms.ModelForm):
         help_text="Digits only. Never the same number as the PID.",
     )
     attorney_email = forms.CharField(label="Attorney e-mail", required=False, widget=UnfoldAdminTextInputWidget)
-    seen_at = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
         model = Case
@@ -46,21 +48,8 @@ class CaseForm(forms.ModelForm):
             *["attorney_name", "attorney_email", "attorney_phone", "balance", "last_sent_on", "last_reply_on"],
         ]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "seen_at" in self.fields:
-            self.fields["seen_at"].initial = self.instance.updated_at.isoformat() if self.instance.pk else ""
-        for name, (_, label, _, required) in CLEANERS.items():
-            if name in self.fields:
-                self.fields[name].required = required
-                self.fields[name].error_messages["required"] = f"{label} is required."
-                self.fields[name].validators = []  # the cleaners' sentences say more
-
     def clean_attorney_email(self) -> str:
-        try:
-            return text_input.email_address(self.cleaned_data["attorney_email"], field="Attorney e-mail", required=False)
-        except text_input.TextRefused as refusal:
-            raise forms.ValidationError(refusal.sentence) from None
+        return address_field(self, "attorney_email", label="Attorney e-mail", required=False)
 
     def clean_injured_on(self) -> Any:
         day = self.cleaned_data["injured_on"]
@@ -82,14 +71,7 @@ class CaseForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         answers = super().clean() or {}
-        for name, (read, label, limit, required) in CLEANERS.items():
-            if name in answers:
-                try:
-                    answers[name] = read(answers[name], field=label, limit=limit, required=required)
-                except text_input.TextRefused as refusal:
-                    self.add_error(name, refusal.sentence)
         self.refuse_mixed_up_numbers(answers)
-        self.refuse_overwriting(answers)
         return answers
 
     def refuse_mixed_up_numbers(self, answers: dict[str, Any]) -> None:
@@ -102,13 +84,6 @@ class CaseForm(forms.ModelForm):
             self.add_error("pid", f"PID {pid} is already the number of {other}.")
         if pv and (other := others.filter(pv=pv).first()):
             self.add_error("pv", f"PV {pv} is already the number of {other}.")
-
-    def refuse_overwriting(self, answers: dict[str, Any]) -> None:
-        if not self.instance.pk or not answers.get("seen_at"):
-            return
-        stored = Case.objects.select_for_update().values_list("updated_at", flat=True).get(pk=self.instance.pk)
-        if stored.isoformat() != answers["seen_at"]:
-            raise forms.ValidationError("Somebody else changed this case while you had it open. Reload the page, then change it again.")
 
 
 class AcknowledgmentForm(forms.ModelForm):

@@ -1,6 +1,5 @@
 """The form of a new version: the data as JSON, from when it holds, and why. Every field of the data that is wrong is named."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -9,10 +8,10 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
 
 from portal.config import kinds
-from portal.config.data import ConfigRefused, shown
+from portal.config.data import ConfigRefused
+from portal.config.json_text import LONGEST_DATA, from_json
 from portal.config.models import ConfigSeries
 
-LONGEST_DATA = 200_000  # characters
 LATEST_YEAR = 2200
 
 
@@ -68,30 +67,3 @@ class VersionForm(forms.Form):
             except ValueError as trouble:
                 self.add_error("content", f"{trouble}.")
         return answers
-
-
-def from_json(text: str) -> Any:
-    """The data that was typed. A ValueError says where it is no JSON, or which name stands in it twice."""
-    try:
-        return json.loads(text, object_pairs_hook=without_doubles, parse_constant=no_constant)
-    except json.JSONDecodeError as trouble:
-        raise ValueError(f"Line {trouble.lineno}, column {trouble.colno}: this is no JSON: {trouble.msg}") from None
-    except RecursionError:
-        raise ValueError("This JSON is nested too deeply") from None
-
-
-def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in table:
-            raise ValueError(f"{shown(name)} stands twice in the same table; keep one of them")
-        table[name] = value
-    return table
-
-
-def no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no value; write a number")
-
-
-def as_json(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False)

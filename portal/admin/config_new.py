@@ -12,10 +12,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 
-from portal.admin.config_form import VersionForm, as_json
+from portal.admin.config_form import VersionForm
+from portal.admin.config_impact import impact_told
 from portal.admin.config_tables import difference_table
 from portal.config import kinds
 from portal.config.data import ConfigRefused, differences
+from portal.config.json_text import as_json
 from portal.config.kinds import KINDS
 from portal.config.models import ConfigSeries, ConfigVersion
 
@@ -62,6 +64,7 @@ class NewVersion(ModelAdmin):
             "begins": begins if form.is_planned else None,
             "following": ConfigVersion.objects.filter(series_id=series.pk).beginning_after(begins).first(),
             "note": form.cleaned_data["note"],
+            "impact": impact_told(series, form.cleaned_data["checked"], at=begins) if found else None,
             "hidden": [(name, request.POST.get(name, "")) for name in CARRIED],
         }
         return TemplateResponse(request, "admin/config_confirm.html", self.around(request, f"New version: {known(series)}") | told)

@@ -14,10 +14,12 @@ SHORT = 12  # characters of a value that stay in one line, also on a phone
 
 
 def tables_of(data: Any, kind: Kind | None) -> list[Table]:
-    """All of it; what the kind, where it is still known, says of a part stands beside its name."""
+    """All of it; what the kind, where it is still known, says of a part stands beside its name. Entries of one sort share a table."""
     if not isinstance(data, dict):
         return [Table("Value", ["Value"], [[cell(data)]])]
     data, said = (kind.in_order(data), kind.described()) if kind else (data, {})
+    if data and all(isinstance(value, dict) for value in data.values()) and not said:
+        return [part_table(kind.title if kind else "Entries", data)]
     single = {name: value for name, value in data.items() if not isinstance(value, dict | list)}
     plain = [[title(name), cell(value), said.get(name, "")] for name, value in single.items()]
     parts = [part_table(titled(name, said), value) for name, value in data.items() if name not in single]

@@ -29,9 +29,21 @@ WORK: list[Entry] = [
     ("Cases", "folder_shared", "admin:messaging_case_changelist", "messaging.view_case"),
     ("Sessions", "view_list", "admin:messaging_messagesession_changelist", "messaging.view_messagesession"),
     ("Templates", "edit_document", "admin:messaging_emailtemplate_changelist", "messaging.view_emailtemplate"),
+    ("Daily summaries", "summarize", "summaries", ""),
     ("Suppressions", "block", "admin:messaging_suppression_changelist", "messaging.view_suppression"),
 ]
+CAMPAIGNS: list[Entry] = [
+    ("Contacts", "contacts", "admin:campaigns_contact_changelist", "campaigns.view_contact"),
+    ("Campaigns", "campaign", "admin:campaigns_campaigninstance_changelist", "campaigns.view_campaigninstance"),
+    ("Campaign types", "category", "admin:campaigns_campaigntype_changelist", "campaigns.view_campaigntype"),
+    ("Targets", "target", "admin:campaigns_contactcampaign_changelist", "campaigns.view_contactcampaign"),
+    ("Planned mails", "calendar_month", "admin:campaigns_emailschedule_changelist", "campaigns.view_emailschedule"),
+    ("Imports", "upload_file", "admin:campaigns_importjob_changelist", "campaigns.view_importjob"),
+    ("Engagement", "ads_click", "admin:campaigns_engagementevent_changelist", "campaigns.view_engagementevent"),
+    ("Changes", "change_history", "admin:campaigns_campaignchange_changelist", "campaigns.view_campaignchange"),
+]
 SETTINGS: list[Entry] = [
+    ("States", "map", "states", "portal.view_configversion"),
     ("Configuration", "tune", "admin:portal_configversion_changelist", "portal.view_configversion"),
 ]
 MACHINE_ROOM: list[Entry] = [
@@ -55,6 +67,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {"title": "", "items": items(START, request)},
         {"title": "Work", "separator": True, "items": items(WORK, request)},
+        {"title": "Campaigns", "separator": True, "items": items(CAMPAIGNS, request)},
         {"title": "Settings", "separator": True, "items": items(SETTINGS, request)},
         {"title": "Machine room", "separator": True, "items": items(MACHINE_ROOM, request)},
     ]

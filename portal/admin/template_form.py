@@ -8,9 +8,9 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from messaging import rendering
-from messaging.merge_fields import FIELDS
 from messaging.models import Case, EmailTemplate, Message
 from messaging.rendering import SUBJECT_LIMIT, TemplateSource
+from portal.template_fields import fields_of
 
 WORDS = ("subject", "text", "html")
 EDITOR = {"spellcheck": "true", "class": "editor"}
@@ -57,7 +57,7 @@ class TemplateForm(forms.ModelForm):
         answers = super().clean() or {}
         if any(name not in answers for name in WORDS):
             return answers
-        for problem in rendering.check(source_of(answers), fields=FIELDS.keys()):
+        for problem in rendering.check(source_of(answers), fields=fields_of(answers.get("kind", "")).keys()):
             self.add_error(problem.part, f"Line {problem.line}: {problem.sentence}")
         if self.instance.pk and answers.get("seen_version") is not None:
             self.refuse_overwriting(answers["seen_version"])

@@ -15,7 +15,6 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from messaging import outbox, rendering
-from messaging.merge_fields import FIELDS, Sender, values_for
 from messaging.models import Case, EmailTemplate, Lane, MessageSession, Mode, TemplateVersion
 from messaging.rendering import MissingVariables, Rendered, TemplateRefused, TemplateSource
 from portal import tasks, wiring
@@ -24,13 +23,14 @@ from portal.admin.acts import Act, ActRefused
 from portal.admin.previews import framed_mail, framed_words
 from portal.admin.records import Desk, ReadOnly, Table
 from portal.admin.template_form import CaseChoice, TemplateForm, TestMailForm, source_of
+from portal.template_fields import fields_of, values_of
 
 VERSIONS_SHOWN = 50
 
 
-def rendered(source: TemplateSource, *, case: Case, by: Any) -> Rendered:
-    """The mail of this case in these words. Raises TemplateRefused or MissingVariables."""
-    return rendering.render(source, values=values_for(case, sender=Sender(**wiring.office(by)), today=wiring.today()))
+def rendered(source: TemplateSource, *, kind: str, case: Case, by: Any) -> Rendered:
+    """The mail of this case in these words; a campaign's of a made-up contact. Raises TemplateRefused, MissingVariables."""
+    return rendering.render(source, values=values_of(kind, case=case, by=by))
 
 
 def send_test(request: HttpRequest, rows: QuerySet, answers: Mapping[str, Any]) -> int:
@@ -43,7 +43,8 @@ def send_test(request: HttpRequest, rows: QuerySet, answers: Mapping[str, Any]) 
     if version is None:
         raise ActRefused("This template has no words yet: save a subject and a text first.")
     try:
-        mail = rendered(TemplateSource(subject=version.subject, text=version.text, html=version.html), case=case, by=request.user)
+        source = TemplateSource(subject=version.subject, text=version.text, html=version.html)
+        mail = rendered(source, kind=template.kind, case=case, by=request.user)
     except (MissingVariables, TemplateRefused) as refusal:
         raise ActRefused(str(refusal)) from None
     draft = outbox.Draft(
@@ -116,7 +117,7 @@ class TemplateDesk(Desk):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
         choice = CaseChoice(required=False)
         context |= {
-            "merge_fields": FIELDS.items(),
+            "merge_fields": fields_of(getattr(context.get("original"), "kind", "")).items(),
             "preview_url": reverse("admin:messaging_emailtemplate_preview"),
             "preview_case": choice.widget.render("preview_case", None, attrs={"id": "id_preview_case"}),
         }
@@ -144,11 +145,11 @@ class TemplateDesk(Desk):
         case = chosen_case(request.POST.get("preview_case", ""))
         if case is None:
             return framed_words("No case", lines=["There is no case to preview with: choose one."])
-        source = source_of(request.POST.dict())
-        if problems := rendering.check(source, fields=FIELDS.keys()):
+        source, kind = source_of(request.POST.dict()), request.POST.get("kind", "")
+        if problems := rendering.check(source, fields=fields_of(kind).keys()):
             return framed_words("Not yet", lines=[str(problem) for problem in problems])
         try:
-            mail = rendered(source, case=case, by=request.user)
+            mail = rendered(source, kind=kind, case=case, by=request.user)
         except (MissingVariables, TemplateRefused) as refusal:
             return framed_words("Not yet", lines=[f"{case}: {refusal}"])
         return framed_mail(subject=mail.subject, text=mail.text, html=mail.html)

@@ -11,6 +11,7 @@ from messaging.models import Case, EmailTemplate, Mode
 from messaging.models.case import Category
 from messaging.rendering import SUBJECT_LIMIT
 from portal.bulk_send.models import MOST_MAILS
+from portal.template_fields import for_cases
 
 WAYS = [("category", "A category"), ("firm", "A law firm"), ("pids", "PIDs"), ("pvs", "PVs")]
 MOST_FIRMS = 500  # offered while typing; any other may still be typed in full
@@ -44,7 +45,7 @@ class Choose(forms.Form):
         error_messages={"max_value": f"A batch holds at most {MOST_MAILS} mails: ask for fewer now and send another batch afterwards."},
     )
     template = forms.ModelChoiceField(
-        EmailTemplate.objects.in_use().exclude(versions=None),
+        EmailTemplate.objects.none(),  # asked for when the form is made
         empty_label="Choose a template",
         widget=UnfoldAdminSelectWidget,
         error_messages={"invalid_choice": "This template is no longer in use; choose another one."},
@@ -53,6 +54,8 @@ class Choose(forms.Form):
 
     def __init__(self, *args: Any, production_allowed: bool, on: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        template: Any = self.fields["template"]
+        template.queryset = for_cases().exclude(versions=None)
         self.production_allowed = production_allowed
         self.on = on
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -77,10 +78,17 @@ def typed(adapter: TypeAdapter[Any], data: Any, *, kind: str) -> Any:
     try:
         return adapter.validate_python(data)
     except ValidationError as refusal:
-        raise ConfigRefused(kind, [problem_of(error) for error in refusal.errors(include_url=False)]) from None
+        names = field_names(adapter.json_schema())
+        raise ConfigRefused(kind, [problem_of(error, names) for error in refusal.errors(include_url=False)]) from None
 
 
-def problem_of(error: Any) -> Problem:
+def field_names(schema: dict[str, Any]) -> list[str]:
+    """The names of all fields, those of tables within tables too."""
+    tables = [schema, *schema.get("$defs", {}).values()]
+    return [name for table in tables for name in table.get("properties", {})]
+
+
+def problem_of(error: Any, names: Sequence[str] = ()) -> Problem:
     place = [part for part in error["loc"] if part != "[key]"]
     facts = {**error.get("ctx", {}), "input": shown(error["input"])}
     if error["loc"][-1:] == ("[key]",):  # of a table of names, a name that does not belong there
@@ -88,6 +96,8 @@ def problem_of(error: Any) -> Problem:
             dotted(place), f"is not known here; known are {facts['expected']}" if "expected" in facts else "is no name for an entry"
         )
     said = SENTENCES.get(error["type"])
+    if error["type"] == "extra_forbidden" and (near := get_close_matches(str(place[-1]), names, n=1)):
+        return Problem(dotted(place), f"is not known here; did you mean {near[0]}")
     return Problem(dotted(place), said.format(**facts) if said else f"{error['msg']}; got {facts['input']}")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.formats import date_format
 
+from portal.dashboard.campaign_figures import Day
 from portal.dashboard.figures import Hour
 
 GREY = "#9ca3af"
@@ -35,6 +36,19 @@ OPTIONS = json.dumps(
         },
     }
 )
+
+
+def month(days: Sequence[Day], *, cap: int) -> str:
+    """One bar a day: how many mails are planned; those above the cap apart. The cap as a line, where there is one."""
+    within = [day.planned - day.over_cap for day in days]
+    shown: list[dict[str, Any]] = [
+        {"label": "Planned", "data": within, "backgroundColor": "var(--color-primary-600)"},
+        {"label": "Above the cap", "data": [day.over_cap for day in days], "backgroundColor": "var(--color-red-500)"},
+    ]
+    if cap:
+        line = {"type": "line", "label": "Daily cap", "data": [cap] * len(days), "stack": "cap", "pointRadius": 0, "borderWidth": 2}
+        shown.append(line | {"borderColor": "var(--color-orange-400)", "backgroundColor": "var(--color-orange-400)"})
+    return json.dumps({"labels": [date_format(day.on, "M j") for day in days], "datasets": shown})
 
 
 def bars(hours: Sequence[Hour]) -> str:

@@ -5,16 +5,31 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib import admin
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from campaigns.models import Contact, EmailSchedule, SchedulerRun
 from messaging.models import CmsNote, Message, Provider
-from portal.dashboard import figures, quote_figures
+from portal import wiring
+from portal.dashboard import campaign_figures, figures, quote_figures
 from portal.quotes.models import Quote
+from portal.summaries import watch
+from portal.summaries.models import DailySummary
 
 A_MOMENT = timedelta(minutes=1)
+SEEN_WITH = {  # by the first word of a need's name
+    "quotes": "portal.view_quote",
+    "run": "campaigns.view_schedulerrun",
+    "over": "campaigns.view_emailschedule",
+    "exclusion": "campaigns.view_contact",
+    "notes": "messaging.view_cmsnote",
+    "providers": "messaging.view_provider",
+    "cluster": "",
+    "summaries": "portal.view_dailysummary",
+}
 CLUSTERS = [settings.Q_CLUSTER["name"], *settings.Q_CLUSTER["ALT_CLUSTERS"]]
 
 
@@ -35,12 +50,17 @@ class Need:
     grave: bool = True
 
     @property
+    def seen_with(self) -> str:
+        """The permission without which nobody is told of it by mail; none for what concerns all."""
+        return SEEN_WITH.get(self.name.partition("_")[0], "messaging.view_message")
+
+    @property
     def shown(self) -> str:
         return f"{figures.CAP:,}+" if self.count > figures.CAP else f"{self.count:,}"
 
 
 def all_of_them() -> list[Need]:
-    return [*cluster(), *mails(), *quotes(), *providers(), *notes()]
+    return [*cluster(), *mails(), *quotes(), *campaigns(), *providers(), *summaries(), *notes()]
 
 
 def mails() -> Iterable[Need]:
@@ -114,6 +134,40 @@ def quotes() -> Iterable[Need]:
     )
 
 
+def campaigns() -> Iterable[Need]:
+    failed, over_cap = campaign_figures.failed_run(), campaign_figures.days_over_cap(today=wiring.today())
+    unknown = campaign_figures.exclusion_unknown(wiring.scheduler_settings()[0].state_rules)
+    yield Need(
+        name="run_failed",
+        count=1 if failed else 0,
+        noun="scheduler run failed",
+        says=f"Of {failed.day}: {failed.error[:200]}. Until one is completed, nothing new is planned." if failed else "",
+        calm="The last scheduler run was completed",
+        button="See why",
+        href=runs_list(),
+    )
+    yield Need(
+        name="over_cap",
+        count=over_cap,
+        noun="day above the daily cap" if over_cap == 1 else "days above the daily cap",
+        says="No later day had room for these mails. Stop some, or allow more mails a day.",
+        calm="No day above the daily cap",
+        button="See the mails",
+        href=rows_of(EmailSchedule, state="planned", mark="over_cap"),
+        grave=False,
+    )
+    yield Need(
+        name="exclusion_unknown",
+        count=unknown,
+        noun="contact with an unknown exclusion" if unknown == 1 else "contacts with an unknown exclusion",
+        says="Their state excludes days around a birthday or a policy date, and that date is missing. Mail to them is not held back.",
+        calm="Every exclusion is known",
+        button="Enter the dates",
+        href=rows_of(Contact, look="exclusion_unknown"),
+        grave=False,
+    )
+
+
 def notes() -> Iterable[Need]:
     oldest = figures.oldest_note_pending_at()
     pending, needing_pid, refused = figures.notes_pending(), figures.notes_needing_pid(), figures.notes_needing_attention()
@@ -176,6 +230,35 @@ def cluster() -> Iterable[Need]:
         calm="Background work is running",
         button="",
         href=reverse("readyz"),
+    )
+
+
+def runs_list() -> str:
+    return rows_of(SchedulerRun) if admin.site.is_registered(SchedulerRun) else reverse("admin:index")
+
+
+def summaries() -> Iterable[Need]:
+    since, failed = watch.silent_since(), figures.capped(DailySummary.objects.for_a_person())
+    yield Need(
+        name="summaries_silent",
+        count=int(since is not None),
+        noun="run over the daily summaries is late",
+        says=f"The last was {timesince(since, depth=1)} ago. Nobody is sent a summary before the next." if since else "",
+        calm="Daily summaries are looked after",
+        button="See who waits",
+        href=reverse("summaries"),
+    )
+    yield Need(
+        name="summaries_failed",
+        count=failed,
+        noun="daily summary failed" if failed == 1 else "daily summaries failed",
+        says="They are not tried again by themselves.",
+        calm="No daily summary failed",
+        button="Send them now",
+        href=rows_of(DailySummary, state="for_a_person"),
+        act="send_now",
+        permission="portal.send_dailysummary",
+        grave=False,
     )
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 
 from messaging.models import Message
 from portal.bulk_send import progress
-from portal.dashboard import charts, figures, needs, quotes_section
+from portal.dashboard import campaigns_section, charts, figures, needs, quotes_section
 
 SESSIONS = 5
 ERRORS = 5
@@ -25,7 +25,8 @@ def gather(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The page of the dashboard: what moves, and the chart. Called by the admin's index."""
     hours = figures.sent_by_hour(until=timezone.now(), hours=HOURS, zone=timezone.get_current_timezone())
     chart = {"chart": charts.bars(hours), "chart_options": charts.OPTIONS, "hours": hours, "sent_lately": sum(hour.total for hour in hours)}
-    return {**context, **moving(request), **chart, "title": "Dashboard"}
+    month = campaigns_section.month() if request.user.has_perm(campaigns_section.MAY_SEE) else None
+    return {**context, **moving(request), **chart, "month": month, "title": "Dashboard"}
 
 
 def fragment(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -75,5 +76,6 @@ def moving(request: HttpRequest) -> dict[str, Any]:
         "errors": figures.newest_errors(limit=ERRORS) if may("messaging.view_errorgroup") else [],
         "may": {need.name: not need.permission or may(need.permission) for need in found},
         "may_send": may("messaging.send_message"),
+        "campaigns": campaigns_section.moving() if may(campaigns_section.MAY_SEE) else None,
         "quotes": quotes_section.moving() if may("portal.view_quote") else None,
     }

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from messaging.spool import SpoolUnwritable
+from messaging.text_input import TextRefused, calendar_date
 from portal import shutdown
+from portal.config.data import ConfigRefused
 
 DONE, FAILED, WRONG_USAGE, NEEDS_ATTENTION = 0, 1, 2, 3
 MOST = 10_000  # rows that a --limit may name
@@ -57,6 +59,8 @@ class PortalCommand(BaseCommand):
                 report = self.work(**{name: told[name] for name in self.own})
             except KeyboardInterrupt:
                 raise CommandError("Stopped before the end. Nothing half done is left; run it again.") from None
+            except ConfigRefused as refusal:
+                raise CommandError(f"{refusal} Put a better version into force (set_config), or roll back (rollback_config).") from refusal
             except DatabaseError as trouble:
                 raise CommandError(f"The database did not take it: {first_line(trouble)} Is it running, and migrated?") from trouble
             except SpoolUnwritable as full:
@@ -120,6 +124,14 @@ def whole(least: int, most: int = MOST) -> Callable[[str], int]:
     return read
 
 
+def day_option(text: str) -> str:
+    """An option that is a day, such as 2026-01-31."""
+    try:
+        return calendar_date(text, field="the day").isoformat()
+    except TextRefused as refusal:
+        raise ArgumentTypeError(refusal.sentence) from None
+
+
 def wrong_usage(text: str) -> CommandError:
     return CommandError(text, returncode=WRONG_USAGE)
 
@@ -134,9 +146,15 @@ def contents(path: Path) -> bytes:
 
 def write_text(path: Path, text: str) -> None:
     """The file holds `text` and nothing else; never half of it."""
+    write_bytes(path, [text.encode()])
+
+
+def write_bytes(path: Path, parts: Iterable[bytes]) -> None:
+    """The file holds these and nothing else; never half of it."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_text(text, encoding="utf-8")
+        with unfinished.open("wb") as file:
+            file.writelines(parts)
         unfinished.replace(path)
     except OSError as trouble:
         unfinished.unlink(missing_ok=True)

@@ -1,4 +1,6 @@
-"""What a first start shows: 120 cases of 15 invented firms and three templates. Days are kept as "so many days ago", so they never age."""
+"""What a first start shows: 120 cases of 15 invented firms, three templates about cases and one for each campaign mail.
+
+Days are kept as "so many days ago", so they never age."""
 
 import csv
 import tomllib

@@ -31,6 +31,9 @@ def test_every_page_fits_a_phone_is_dark_and_says_that_this_is_a_test(busy: Offi
 
     look(page, "/admin/", picture_as="dashboard")
     look(page, "/admin/bulk-send/", picture_as="bulk-send")
+    look(page, "/admin/states/", picture_as="states")
+    look(page, "/admin/portal/configversion/", picture_as="configuration")
+    look(page, "/admin/portal/configversion/new/state_rules/")
     look(page, "/admin/messaging/case/import/")
     look(page, "/admin/portal/quote/import/")
     look_at_a_review(page)

@@ -22,8 +22,10 @@ from messaging.gateways.mail import MailServer
 from messaging.models import Case, CmsNote, Message, Mode, Verdict
 from messaging.retry import RetryPolicy
 from portal import tasks
-from tests.faults import quote_acts
+from tests.faults import campaign_acts, quote_acts, summary_acts
+from tests.faults.campaign_acts import hand_all_over, unsubscribe_one, verify_schedules  # noqa: F401  (asked for by name)
 from tests.faults.quote_acts import ask_for_quotes, finish_operations, price_quotes, verify_quotes  # noqa: F401  (asked for by name)
+from tests.faults.summary_acts import be_a_host, subscribe, wrong_with_summaries  # noqa: F401  (likewise)
 
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")
 SOON = RetryPolicy(first_wait=timedelta(milliseconds=100), factor=1)
@@ -209,6 +211,9 @@ def wait_for_lapsed(here: Place) -> None:
 
 
 STEPS: dict[str, Callable[[Place, list[str]], object]] = {
+    "plan": lambda here, recipients: campaign_acts.plan_mails(),
+    "hand over": lambda here, recipients: hand_all_over(),
+    "unsubscribe": lambda here, recipients: unsubscribe_one(),
     "queue": lambda here, recipients: queue(recipients),
     "wait": lambda here, recipients: wait_for_lapsed(here),
     "sweep": lambda here, recipients: reaper.sweep(spool_dir=Path(here.spool_dir)),
@@ -218,5 +223,8 @@ STEPS: dict[str, Callable[[Place, list[str]], object]] = {
     "ask": lambda here, recipients: ask_for_quotes(QUOTES),
     "price": lambda here, recipients: quote_acts.price_once(ai_url=here.ai_url, lock_seconds=here.lock_seconds),
     "bulk": lambda here, recipients: quote_acts.start_pricing_in_bulk(),
+    "want": lambda here, recipients: summary_acts.want_one_now(QUOTES),
+    "summarise": lambda here, recipients: summary_acts.summarise(),
+    "age": lambda here, recipients: summary_acts.age_summaries(),
     "operate": lambda here, recipients: quote_acts.operate(ai_url=here.ai_url, stop=stopped),
 }

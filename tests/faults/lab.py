@@ -68,7 +68,7 @@ class Lab:
         """No rows, no spool, a sandbox of its own with free ports; afterwards no worker is left."""
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "marks").mkdir(parents=True)
-        ours = self.database.ask("SELECT tablename FROM pg_tables WHERE tablename ~ '^(messaging|portal)_'")
+        ours = self.database.ask("SELECT tablename FROM pg_tables WHERE tablename ~ '^(messaging|campaigns|portal)_'")
         tables = ", ".join(name for (name,) in ours)
         self.database.ask(f"TRUNCATE {tables}, django_q_ormq CASCADE")
         with Sandbox(self.folder / "sandbox", keep=False) as self.sandbox:

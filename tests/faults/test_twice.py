@@ -19,13 +19,16 @@ BEFORE = {  # what there is to do for the first delivery
     "retry_failed_emails": ["ask", "price", "send"],
     "clear_stale_locks": ["ask", "price"],
     "run_operations": ["ask", "bulk"],
+    "run_imports": ["queue"],
+    "send_daily_summaries": ["want"],
+    "expire_daily_summaries": ["want", "summarise", "age"],
     "sweep": ["queue", "send"],
     "heartbeat": ["queue"],
 }
 VANISHES = {"sweep": "mail.after_body=kill@2", "clear_stale_locks": "quote.before_call=kill@2"}  # where the worker before it dies
 REFUSED_MAILS = {"retry_failed_emails": 3}
 ARGUMENTS: dict[str, dict[str, Any]] = {"heartbeat": {"key": "somebody"}}
-IS_NO_TASK = {"ring", "ring_notes", "ring_quotes", "ring_operations", "wake"}  # they ring for one
+IS_NO_TASK = {"ring", "ring_notes", "ring_quotes", "ring_operations", "ring_imports", "wake"}  # they ring for one
 LEASE_SECONDS, A_DAY_IN_SECONDS = 0.5, 86_400
 
 
@@ -48,6 +51,7 @@ def deliver(lab: Lab, name: str) -> Worker:
 def rows(lab: Lab) -> dict[str, Any]:
     """Every table of ours as one hash, and what the servers outside have seen."""
     tables = [name for (name,) in lab.database.ask(r"SELECT tablename FROM pg_tables WHERE tablename ~ '^(messaging|portal|django_q)_'")]
+    tables.remove("portal_summarytick")  # says when the last run was
     hashes = {table: lab.database.ask(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t")[0][0] for table in tables}
     return hashes | {
         "mails": len(lab.sandbox.mail_ledger()),

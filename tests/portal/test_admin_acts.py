@@ -22,6 +22,8 @@ from messaging.models import (
 from portal.admin.records import Desk
 from portal.operations.models import Operation
 from portal.quotes.models import Quote
+from portal.summaries.models import DailySummary
+from tests.factories import make_preference
 from tests.portal.desk_rows import a_case, a_message, a_template, bring, said, staff, superuser
 from tests.portal.quotes.rows import TEST_TERMS, mail_of, make_quote, quote_with_mails
 
@@ -63,8 +65,17 @@ def a_row(model, act_name):
     if model is Operation:
         author = User.objects.create_user("author")
         return Operation.objects.create(kind="process_quotes", parameters={"limit": 1}, asked="Price quotes", author=author, total=1)
+    if model is DailySummary:
+        return a_failed_summary()
     assert model is Provider
     return Provider.objects.create(name="primary", purpose="mail", paused_until="2999-01-01T00:00Z", reason="away")
+
+
+def a_failed_summary():
+    user = make_preference(user=User.objects.create_user("reader", is_staff=True), notification_email="reader@portal.example").user
+    at = {"due_at": "2026-03-04T15:00Z", "open_until": "2026-03-05T06:00Z", "failed_at": "2026-03-04T15:00Z"}
+    facts = {"zone": "America/Chicago", "status": "failed", "error": "550 no", "notification_email": "reader@portal.example"}
+    return DailySummary.objects.create(user=user, day="2026-03-04", **at, **facts)
 
 
 def a_quote_for(act_name):

@@ -27,6 +27,7 @@ OPEN_TO_ALL_STAFF = {
     "search",
     "view_on_site",
     "autocomplete",
+    "portal_summarypreference_add",  # everybody may have a summary of their own
 }
 SPELLED = {"act_name": "give_up", "kind": "price_book", "leg": "customer", "position": "1"}  # the other parts of addresses
 ODD = [

@@ -499,10 +499,13 @@ def test_a_file_that_is_not_there_or_not_a_table_imports_nothing(db, tmp_path):
 
 
 def test_the_sample_data_is_loaded_once(db):
-    assert asked("load_sample_data") == (0, {"cases": len(sample_data.case_rows(today=NOW.date())), "templates": 3, "quotes": 12})
+    assert asked("load_sample_data") == (
+        0,
+        {"cases": len(sample_data.case_rows(today=NOW.date())), "templates": 16, "quotes": 12, "contacts": 2_000},
+    )
     Case.objects.filter(pv="73812").update(attorney_email="changed@by.example")
 
-    assert asked("load_sample_data") == (0, {"cases": 0, "templates": 0, "quotes": 0})
+    assert asked("load_sample_data") == (0, {"cases": 0, "templates": 0, "quotes": 0, "contacts": 0})
     assert Case.objects.get(pv="73812").attorney_email == "changed@by.example"
     assert EmailTemplate.objects.get(name="status-request").current.number == 1
     assert run("bulk_send", "--template=status-request", "--category=critical", "--limit=3")[1].count("Status of ") == 3

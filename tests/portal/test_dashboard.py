@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from messaging.models import Case, CmsNote, ErrorGroup, Lane, Message, MessageSession, Mode, NoteStatus, Provider, Purpose, Status
 from portal.dashboard import banner, charts, figures, needs
-from portal.models import Heartbeat
+from portal.models import DailySummary, Heartbeat, SummaryTick
+from tests.factories import make_preference
 from tests.portal.quotes.rows import make_quote
 
 NOON = datetime(2026, 3, 10, 17, 0, tzinfo=UTC)  # noon in Chicago
@@ -82,8 +83,19 @@ def plant_everything() -> None:
     for status, count, facts in [("ai_error", 2, {"review_reason": "unsure"}), ("ai_quoted", 11, {}), ("accepted", 6, {})]:
         for _ in range(count):
             make_quote(status=status, **facts)
+    plant_summaries()
     Provider.objects.create(name="primary", purpose=Purpose.MAIL)
     Provider.objects.create(name="backup-1", purpose=Purpose.MAIL, paused_until=Now() + timedelta(minutes=5), reason="refused")
+
+
+def plant_summaries() -> None:
+    """Eight that failed for good, two that are tried again, and no run for a long time."""
+    user = make_preference().user
+    SummaryTick.objects.create(ran_at=NOON)
+    at = {"due_at": NOON, "open_until": NOON + timedelta(hours=9), "zone": "America/Chicago", "failed_at": NOON}
+    for ago in range(10):
+        facts = {"status": "failed", "error": "550 no", "retry_at": None if ago < 8 else NOON + timedelta(minutes=5)}
+        DailySummary.objects.create(user=user, day=NOON.date() - timedelta(days=ago), **at, **facts)
 
 
 EXPECTED = {
@@ -98,6 +110,8 @@ EXPECTED = {
     "quotes_to_follow_up": 6,
     "providers_down": 1,
     "cluster_silent": 2,
+    "summaries_silent": 1,
+    "summaries_failed": 8,
 }
 
 
@@ -107,7 +121,7 @@ def test_each_figure_counts_exactly_its_rows(db):
     assert {need.name: need.count for need in needs.all_of_them()} == EXPECTED
 
 
-@pytest.mark.parametrize("name", [name for name in EXPECTED if name != "cluster_silent"])
+@pytest.mark.parametrize("name", [name for name in EXPECTED if not name.endswith("_silent")])
 def test_the_list_behind_a_figure_shows_as_many_rows(boss, name):
     plant_everything()
     need = next(need for need in needs.all_of_them() if need.name == name)
@@ -118,7 +132,7 @@ def test_the_list_behind_a_figure_shows_as_many_rows(boss, name):
     assert shown.context["cl"].result_count == need.count == EXPECTED[name]
 
 
-@pytest.mark.parametrize("name", ["failed", "held", "notes_pending", "providers_down"])
+@pytest.mark.parametrize("name", ["failed", "held", "notes_pending", "providers_down", "summaries_failed"])
 def test_the_button_beside_a_figure_asks_about_exactly_its_rows_and_changes_nothing_yet(boss, name):
     plant_everything()
     page = boss.get("/admin/").content.decode()

@@ -23,7 +23,7 @@ def migrate() -> None:
 @pytest.mark.parametrize(("role", "codenames"), ROLES.items(), ids=ROLES)
 def test_a_new_portal_has_each_role_with_exactly_its_rights(role, codenames):
     assert {one.partition(".")[2] for one in rights(role)} == set(codenames)
-    assert {one.partition(".")[0] for one in rights(role)} == {"messaging", "portal"}
+    assert {one.partition(".")[0] for one in rights(role)} == {"messaging", "campaigns", "portal"}
     assert len(codenames) == len(set(codenames))
 
 
@@ -35,8 +35,12 @@ def test_each_role_may_do_all_that_the_one_before_may():
 def test_no_role_hands_out_rights_or_takes_records_away():
     given = set.union(*map(rights, ROLES))
 
-    assert {one for one in given if not one.startswith(("messaging.", "portal."))} == set()
-    assert {one for one in given if ".delete_" in one} == {"messaging.delete_acknowledgment", "messaging.delete_suppression"}
+    assert {one for one in given if not one.startswith(("messaging.", "campaigns.", "portal."))} == set()
+    assert {one for one in given if ".delete_" in one} == {
+        "messaging.delete_acknowledgment",
+        "messaging.delete_suppression",
+        "campaigns.delete_contactcampaign",
+    }
 
 
 def test_migrating_again_adds_what_is_missing_and_keeps_what_staff_gave_and_made():

@@ -6,7 +6,11 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
+from django.utils.text import slugify
 
+from campaigns import contact_fields
+from campaigns.contact_fields import is_about_contacts
+from campaigns.rules.email_types import CAMPAIGN, FIRST_CAMPAIGN_TYPES, FIXED_NAMES
 from messaging import invariants, merge_fields, rendering, text_input
 from portal import sample_data, wiring
 from portal.quotes import importing
@@ -100,7 +104,37 @@ def test_no_date_lies_ahead_and_nothing_was_sent_before_the_injury(today):
         assert all(injury[0] < day for day in contacts if injury)
 
 
-@pytest.mark.parametrize("template", sample_data.templates(), ids=lambda template: template.name)
+ABOUT_CASES = [template for template in sample_data.templates() if not is_about_contacts(template.kind)]
+ABOUT_CONTACTS = [template for template in sample_data.templates() if is_about_contacts(template.kind)]
+OCCASION = contact_fields.Occasion(event_on=date(2026, 3, 16), campaign="Spring", skipped=["birthday", "aep"])
+CONTACTS = [
+    {"first_name": "Ada", "last_name": "B", "zip_code": "75001", "state": "TX", "carrier": "Acme", "effective_date": date(2020, 4, 1)},
+    {"first_name": "", "last_name": "", "zip_code": "00901", "state": "other", "carrier": "", "effective_date": None},
+]
+
+
+@pytest.mark.parametrize("template", ABOUT_CONTACTS, ids=lambda template: template.name)
+@pytest.mark.parametrize("contact", CONTACTS)
+def test_each_campaign_template_is_fit_and_needs_nothing_of_a_contact_but_its_event(template, contact):
+    assert rendering.check(template.source, fields=contact_fields.FIELDS) == []
+    sender = merge_fields.Sender(name="Elm", office_name="Elm", office_phone="", office_address="1 Elm Street")
+
+    values = contact_fields.values_for(contact, occasion=OCCASION, sender=sender, plans_url="https://plans.example", today=date(2026, 3, 2))
+    rendered = rendering.render(template.source, values=values)
+
+    assert "https://plans.example" in rendered.text
+    assert "https://plans.example" in rendered.html
+    assert "unsubscribe" not in rendered.text.lower()  # the frame says that
+
+
+def test_every_fixed_and_built_in_type_has_its_template():
+    built_in = [CAMPAIGN + name for name in FIRST_CAMPAIGN_TYPES]
+
+    assert sorted(template.name for template in ABOUT_CONTACTS) == sorted([*FIXED_NAMES, *built_in])
+    assert all(slugify(template.name) == template.name == template.kind for template in ABOUT_CONTACTS)
+
+
+@pytest.mark.parametrize("template", ABOUT_CASES, ids=lambda template: template.name)
 @pytest.mark.parametrize("gaps", [{}, {"attorney_name": "", "date_of_injury": None, "pid": ""}])
 def test_each_template_is_fit_and_needs_neither_attorney_nor_date_of_injury_nor_pid(template, gaps):
     assert rendering.check(template.source, fields=merge_fields.FIELDS) == []
@@ -113,7 +147,7 @@ def test_each_template_is_fit_and_needs_neither_attorney_nor_date_of_injury_nor_
 
 
 def test_the_templates_are_of_three_kinds():
-    assert [template.kind for template in sample_data.templates()] == ["bulk_status_request", "follow_up", "general"]
+    assert [template.kind for template in ABOUT_CASES] == ["bulk_status_request", "follow_up", "general"]
 
 
 def test_the_sample_quotes_are_a_dozen_invented_people_at_reserved_addresses():

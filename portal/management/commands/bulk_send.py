@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from messaging import batches
 from messaging.batches import Prepared, Selection, Skip
-from messaging.models import EmailTemplate, Mode, TemplateVersion
+from messaging.models import Mode, TemplateVersion
 from messaging.models.case import Category
 from messaging.outbox import Sender
 from messaging.text_input import TextRefused
 from portal import tasks, wiring
 from portal.management.command import PortalCommand, Report, whole, write_text, wrong_usage
+from portal.template_fields import for_cases
 
 PREVIEWED = 10
 
@@ -62,9 +63,9 @@ def sender_for(mode: str | None) -> Sender:
 
 
 def version_named(name: str) -> TemplateVersion:
-    template = EmailTemplate.objects.in_use().filter(name=name).first()
+    template = for_cases().filter(name=name).first()
     if template is None or template.current is None:
-        known = ", ".join(EmailTemplate.objects.in_use().order_by("name").values_list("name", flat=True))
+        known = ", ".join(for_cases().order_by("name").values_list("name", flat=True))
         raise wrong_usage(f"No template {name[:80]!r} is in use. There is: {known or 'none yet; write one in the admin'}.")
     return template.current
 

@@ -13,16 +13,17 @@ from messaging.sheets import read_rows
 from portal import sample_data, wiring
 from portal.config import kinds
 from portal.management.command import PortalCommand, Report
-from portal.sample_data import quotes
+from portal.sample_data import contacts, quotes
 
 
 class Command(PortalCommand):
-    help = "Loads the sample cases, templates and quotes. A second run changes nothing."
+    help = "Loads the sample cases, templates, quotes, and contacts with their campaigns. A second run changes nothing."
 
     @transaction.atomic
     def work(self, **told: Any) -> Report:
         facts = {"cases": load_cases(), "templates": load_templates(), "quotes": load_quotes()}
-        text = "{cases} new cases, {templates} new templates, {quotes} new quotes.".format(**facts)
+        facts["contacts"] = contacts.load(today=wiring.today())
+        text = "{cases} new cases, {templates} new templates, {quotes} new quotes, {contacts} new contacts.".format(**facts)
         return Report(facts=facts, text=text)
 
 

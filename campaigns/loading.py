@@ -1,0 +1,235 @@
+"""Contacts and what is known of them, from PostgreSQL into the arrays of the rules: by COPY in binary, so that a row costs no object."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db import connection
+
+from campaigns.models.schedule import PROGRESS, SkipReason, Status
+from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, REASON_WORDS, STATUS_WORDS, TARGET, Array, Contacts, filled
+from campaigns.rules.states import STATES
+from campaigns.scheduler import Chunk
+from campaigns.settings import SchedulerSettings
+
+HEADER = 19  # bytes before the first row of a binary COPY
+NOTHING = -(2**31)  # stands for NULL
+PAST_DAYS = 400  # what is older concerns no rule
+SENT_DAY = "(message.sent_at AT TIME ZONE %(zone)s)::date"
+
+CONTACTS = """
+    SELECT id, (coalesce(array_position(%(states)s::text[], state::text), %(other)s) - 1)::int4,
+        coalesce(birth_date - date '1970-01-01', %(nothing)s), coalesce(effective_date - date '1970-01-01', %(nothing)s)
+    FROM campaigns_contact WHERE {some} AND zip_code <> '' AND email LIKE '%%_@_%%' ORDER BY id
+"""
+TARGETS = """
+    SELECT target.contact_id, target.instance_id, (array_position(%(names)s::text[], 'campaign_' || type.name) - 1)::int4,
+        coalesce(target.trigger_on - date '1970-01-01', %(nothing)s), coalesce(instance.active_from - date '1970-01-01', %(nothing)s),
+        coalesce(instance.active_until - date '1970-01-01', %(nothing)s)
+    FROM campaigns_contactcampaign AS target
+    JOIN campaigns_campaigninstance AS instance ON instance.id = target.instance_id
+    JOIN campaigns_campaigntype AS type ON type.id = instance.campaign_type_id
+    WHERE {some} AND (instance.active_until IS NULL OR instance.active_until >= %(since)s) AND 'campaign_' || type.name = ANY(%(names)s)
+    ORDER BY target.contact_id, target.id
+"""
+FOR_ALL = """
+    SELECT instance.id, (array_position(%(names)s::text[], 'campaign_' || type.name) - 1)::int4,
+        coalesce(instance.active_from - date '1970-01-01', %(nothing)s), coalesce(instance.active_until - date '1970-01-01', %(nothing)s)
+    FROM campaigns_campaigninstance AS instance JOIN campaigns_campaigntype AS type ON type.id = instance.campaign_type_id
+    WHERE 'campaign_' || type.name = ANY(%(for_all)s) AND (instance.active_until IS NULL OR instance.active_until >= %(day)s)
+    ORDER BY instance.id
+"""
+MAILS = f"""
+    SELECT mail.contact_id, mail.id, (array_position(%(names)s::text[], mail.email_type::text) - 1)::int4,
+        coalesce({SENT_DAY}, mail.send_on) - date '1970-01-01', coalesce(mail.event_on - date '1970-01-01', %(nothing)s),
+        (CASE {{statuses}} END)::int4, coalesce(mail.campaign_instance_id, {NO_INSTANCE}),
+        coalesce(mail.moved_from - date '1970-01-01', %(nothing)s), coalesce(mail.parent_id, {NO_INSTANCE})
+    FROM campaigns_emailschedule AS mail LEFT JOIN messaging_message AS message ON message.id = mail.message_id
+    WHERE {{some}} AND mail.send_on >= %(since)s AND mail.email_type = ANY(%(names)s)
+"""
+HISTORIES = f"""
+    {MAILS} AND mail.status <> '{Status.SKIPPED}'
+    UNION ALL
+    {MAILS} AND mail.status = '{Status.SKIPPED}' AND mail.skip_reason = '{SkipReason.EXCLUSION_WINDOW}' AND mail.parent_id IS NULL
+    ORDER BY 1, 2
+"""  # in two parts, each of which has its index by contact; skipped follow-ups concern no rule
+EVENTS = """
+    SELECT contact_id, (kind = 'eligibility_answered')::int4, coalesce(has_conditions, false)::int4,
+        (at AT TIME ZONE %(zone)s)::date - date '1970-01-01'
+    FROM campaigns_engagementevent WHERE {some} AND at >= %(since)s ORDER BY contact_id, id
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Contacts from `first_id` to `last_id`, both included."""
+
+    first_id: int
+    last_id: int
+
+
+Some = Range | Sequence[int]  # contacts in a row, or these ids
+
+
+def chunk(some: Some, *, day: Any, settings: SchedulerSettings) -> Chunk:
+    """These contacts by ascending id, with their targets, past and planned mails, and what they did. Invalid contacts are left out."""
+    told = facts(some, day=day, settings=settings)
+    contacts = contacts_of(table(CONTACTS, some, told, column="id", dtype="i8,i4,i4,i4"))
+    places = Places(contacts.id)
+    targets = targets_of(table(TARGETS, some, told, column="target.contact_id", dtype="i8,i8,i4,i4,i4,i4"), places)
+    return Chunk(
+        contacts=contacts,
+        targets=np.concatenate([targets, targets_of_all(targets, contacts=len(contacts), told=told)]),
+        history=mails_of(some, told, places),
+        events=events_of(table(EVENTS, some, told, column="contact_id", dtype="i8,i4,i4,i4"), places),
+    )
+
+
+def history(some: Some, contacts: Contacts, *, day: Any, settings: SchedulerSettings) -> Array:
+    """HISTORY of these contacts alone."""
+    return mails_of(some, facts(some, day=day, settings=settings), Places(contacts.id))
+
+
+def mails_of(some: Some, told: dict[str, Any], places: "Places") -> Array:
+    return history_of(table(HISTORIES, some, told, column="mail.contact_id", dtype="i8,i8,i4,i4,i4,i4,i8,i4,i8"), places)
+
+
+def ranges(*, size: int) -> Iterator[Range]:
+    """All contacts there are, `size` at a time, by ascending id."""
+    after = -(2**63)
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(
+                "SELECT min(id), max(id) FROM (SELECT id FROM campaigns_contact WHERE id > %s ORDER BY id LIMIT %s) AS batch", [after, size]
+            )
+            first, last = cursor.fetchone()
+            if first is None:
+                return
+            yield Range(first_id=first, last_id=last)
+            after = last
+
+
+def facts(some: Some, *, day: Any, settings: SchedulerSettings) -> dict[str, Any]:
+    """What the queries are told."""
+    names = settings.email_types.names
+    for_all = [f"campaign_{name}" for name, one in settings.campaign_types.items() if one.target_all_contacts and one.active]
+    return chosen(some)[1] | {
+        "reasons": [word or "" for word in REASON_WORDS],
+        "states": list(STATES),
+        "other": len(STATES),
+        "nothing": NOTHING,
+        "names": list(names),
+        "for_all": for_all,
+        "day": str(day),
+        "since": str(day - np.timedelta64(PAST_DAYS, "D")),
+        "zone": settings.time_zone,
+    }
+
+
+def chosen(some: Some, *, column: str = "") -> tuple[str, dict[str, Any]]:
+    """SQL that says that a column is one of these contacts, and its values."""
+    if isinstance(some, Range):
+        return f"{column} BETWEEN %(first)s AND %(last)s", {"first": some.first_id, "last": some.last_id}
+    return f"{column} = ANY(%(ids)s)", {"ids": list(some)}
+
+
+def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = "", dtype: str) -> Array:
+    """The rows of a query as records; its columns are whole numbers, none of them NULL."""
+    filled_in = query.replace("{some}", chosen(some, column=column)[0] if some is not None else "").replace("{statuses}", STATUSES)
+    # psycopg's own cursor: the one that Django wraps around it where DEBUG is on takes no parameters here
+    with connection.cursor() as cursor, cursor.cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy:
+        return records(b"".join(copy), np.dtype(dtype))
+
+
+def records(data: bytes, columns: np.dtype[Any]) -> Array:
+    """What PostgreSQL's binary COPY of whole numbers says: each row its number of columns, each column its length."""
+    wire: list[Any] = [("columns", ">i2")]
+    for name in columns.names or ():
+        wire += [(f"{name}_size", ">i4"), (name, columns[name].newbyteorder(">"))]
+    on_wire = np.dtype(wire)
+    rows = np.frombuffer(data, on_wire, count=(len(data) - HEADER - 2) // on_wire.itemsize, offset=HEADER)
+    assert all((rows[f"{name}_size"] == columns[name].itemsize).all() for name in columns.names or ()), "a column of another width"
+    return rows
+
+
+def days(numbers: Array) -> Array:
+    return np.where(numbers == NOTHING, NO_DAY, numbers.astype("M8[D]"))
+
+
+def contacts_of(rows: Array) -> Contacts:
+    return Contacts(id=rows["f0"].astype("i8"), state=rows["f1"].astype("i1"), birthday=days(rows["f2"]), effective_date=days(rows["f3"]))
+
+
+class Places:
+    """Where each contact stands among some that come by ascending id."""
+
+    def __init__(self, ids: Array) -> None:
+        self.ids = ids
+
+    def of(self, contact_ids: Array) -> tuple[Array, Array]:
+        """The place of each, and which of them are there at all: one may have come since."""
+        at = np.searchsorted(self.ids, contact_ids)
+        known = at < len(self.ids)
+        known[known] = self.ids[at[known]] == contact_ids[known]
+        return at, known
+
+
+def targets_of(rows: Array, places: Places) -> Array:
+    at, known = places.of(rows["f0"].astype("i8"))
+    rows, at = rows[known], at[known]
+    return filled(
+        TARGET,
+        len(rows),
+        place=at,
+        kind=rows["f2"],
+        instance=rows["f1"],
+        trigger_on=days(rows["f3"]),
+        active_from=days(rows["f4"]),
+        active_until=days(rows["f5"]),
+    )
+
+
+def targets_of_all(targets: Array, *, contacts: int, told: dict[str, Any]) -> Array:
+    """A TARGET without a trigger for every contact that a campaign for all does not name itself."""
+    found = [filled(TARGET, 0)]
+    for row in table(FOR_ALL, None, told, dtype="i8,i4,i4,i4") if told["for_all"] else ():
+        named = targets["place"][targets["instance"] == row["f0"]]
+        rest = np.setdiff1d(np.arange(contacts), named)
+        begins, ends = days(row["f2"]), days(row["f3"])
+        found.append(filled(TARGET, len(rest), place=rest, kind=row["f1"], instance=row["f0"], active_from=begins, active_until=ends))
+    return np.concatenate(found)
+
+
+def history_of(rows: Array, places: Places) -> Array:
+    at, known = places.of(rows["f0"].astype("i8"))
+    rows, at = rows[known], at[known]
+    return filled(
+        HISTORY,
+        len(rows),
+        id=rows["f1"],
+        place=at,
+        kind=rows["f2"],
+        send_on=days(rows["f3"]),
+        event_on=days(rows["f4"]),
+        status=rows["f5"],
+        instance=rows["f6"],
+        moved_from=days(rows["f7"]),
+        parent=rows["f8"],
+    )
+
+
+def events_of(rows: Array, places: Places) -> Array:
+    at, known = places.of(rows["f0"].astype("i8"))
+    rows, at = rows[known], at[known]
+    return filled(EVENT, len(rows), place=at, answered=rows["f1"] != 0, conditions=rows["f2"] != 0, happened_on=days(rows["f3"]))
+
+
+def status_cases() -> str:
+    """SQL: the rules' number for how far a row has come, its message included."""
+    of_message = "".join(f" WHEN message.status = '{state}' THEN {STATUS_WORDS.index(word)}" for state, word in PROGRESS.items())
+    own = "".join(f" WHEN mail.status = '{state}' THEN {STATUS_WORDS.index(state)}" for state in Status.values)
+    return of_message + own
+
+
+STATUSES = status_cases()

@@ -1,0 +1,37 @@
+"""Configuration as people type it: JSON, with a sentence about the place where it is none."""
+
+import json
+from typing import Any
+
+from portal.config.data import shown
+
+LONGEST_DATA = 200_000  # characters
+
+
+def from_json(text: str) -> Any:
+    """The data that was typed. A ValueError says where it is no JSON, or which name stands in it twice."""
+    if len(text) > LONGEST_DATA:
+        raise ValueError(f"This has {len(text):,} characters; at most {LONGEST_DATA:,}")
+    try:
+        return json.loads(text, object_pairs_hook=without_doubles, parse_constant=no_constant)
+    except json.JSONDecodeError as trouble:
+        raise ValueError(f"Line {trouble.lineno}, column {trouble.colno}: this is no JSON: {trouble.msg}") from None
+    except RecursionError:
+        raise ValueError("This JSON is nested too deeply") from None
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in table:
+            raise ValueError(f"{shown(name)} stands twice in the same table; keep one of them")
+        table[name] = value
+    return table
+
+
+def no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no value; write a number")
+
+
+def as_json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""The page that tells why a contact is written to, or not."""
