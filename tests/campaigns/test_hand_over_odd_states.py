@@ -1,4 +1,4 @@
-"""Hand-over and follow-ups where something odd has happened meanwhile: nobody is written to by another's dates, and nothing stands still."""
+"""Hand-over and follow-ups where something odd has happened meanwhile: nobody is judged by another's dates, nothing stands still."""
 
 import threading
 from dataclasses import replace
