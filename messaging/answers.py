@@ -95,9 +95,9 @@ class Answers:
         return True
 
 
-def drain(spool_dir: Path) -> int:
+def drain(spool_dir: Path, *, book: spool.Book = spool.unbooked) -> int:
     """Apply the answers that dead workers of this host left behind; return how many were waiting. Twice is once."""
-    return spool.drain(spool_dir, kind=KIND, save=settle)
+    return spool.drain(spool_dir, kind=KIND, save=settle, book=book)
 
 
 def settle(fact: spool.Fact) -> None:

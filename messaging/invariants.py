@@ -251,4 +251,40 @@ NOTES = [
     ),
 ]
 
-INVARIANTS = MESSAGES + ATTEMPTS + NOTES
+LOG = [
+    Invariant(
+        name="I-60",
+        sentence="Ten minutes after a mail was sent, the log has the word of it, whichever way it came: a server's yes, or a decision.",
+        slow=True,
+        sql="""
+            SELECT id FROM messaging_message m WHERE status = 'sent' AND sent_at < clock_timestamp() - interval '10 min'
+            AND NOT EXISTS (SELECT FROM messaging_attempt a WHERE a.message_id = m.id AND a.phase = 'accepted')
+            AND NOT EXISTS (SELECT FROM messaging_decision d WHERE d.message_id = m.id)""",
+    ),
+    Invariant(
+        name="I-61",
+        sentence="Once drained, every file of the spool that was begun is brought in to its last line.",
+        drained=True,
+        sql="SELECT id FROM messaging_spoolfile WHERE replayed_at IS NULL",
+    ),
+    Invariant(
+        name="I-80",
+        sentence="A verified backup has its size, digest and time; where backups are made, the newest good one is younger than 26 hours.",
+        sql="""
+            SELECT id FROM messaging_backuphistory
+            WHERE status = 'verified' AND (coalesce(size_bytes, 0) = 0 OR coalesce(sha256, '') = '' OR verified_at IS NULL)
+            UNION ALL SELECT 0 WHERE EXISTS (SELECT FROM messaging_backuphistory WHERE purpose = 'nightly') AND NOT EXISTS (
+                SELECT FROM messaging_backuphistory WHERE status = 'verified' AND started_at > clock_timestamp() - interval '26 h')""",
+    ),
+    Invariant(
+        name="I-81",
+        sentence="Where backups are made every night, one was restored within the last eight days, to try it.",
+        drained=True,
+        sql="""
+            SELECT 0 WHERE EXISTS (SELECT FROM messaging_backuphistory WHERE purpose = 'nightly') AND NOT EXISTS (
+                SELECT FROM messaging_backuphistory WHERE restore_tested_at > clock_timestamp() - interval '8 d')
+            AND EXISTS (SELECT FROM messaging_backuphistory WHERE started_at < clock_timestamp() - interval '8 d')""",
+    ),
+]
+
+INVARIANTS = MESSAGES + ATTEMPTS + NOTES + LOG

@@ -3,6 +3,7 @@
 Migrations install these triggers; `SQL` is what they run and `REVERSE` takes it back.
 """
 
+from messaging import seed_tables
 from messaging.lifecycles import guard_sql
 from messaging.models.message import FACTS, MOVES
 from messaging.models.note import NOTE_MOVES
@@ -74,10 +75,13 @@ SQL = "".join(
         SENT_OWES_A_NOTE,
         FROZEN,
         SINGLE_LINES,
+        seed_tables.SQL,
     ]
 )
 
-REVERSE = """
+REVERSE = (
+    seed_tables.REVERSE
+    + """
     DROP TRIGGER messaging_message_single_lines ON messaging_message;
     DROP TRIGGER messaging_message_words_kept ON messaging_message;
     DROP TRIGGER messaging_message_pinned ON messaging_message;
@@ -96,3 +100,4 @@ REVERSE = """
     DROP FUNCTION messaging_line_break, messaging_frozen, messaging_note_only_for_sent, messaging_sent_owes_a_note,
         messaging_cmsnote_guard, messaging_message_guard;
 """
+)

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Greatest, Now
 
-from messaging import answers, journal
+from messaging import journal, replay
 from messaging.faults import fault
 from messaging.models import Attempt, CmsNote, Level, Message, MessageSession, NoteAttempt, NoteOutcome, NoteStatus, Phase, Reason, Status
 from messaging.models.message import POISON_CLAIMS
@@ -21,8 +21,7 @@ def sweep(*, spool_dir: Path) -> dict[str, int]:
     Answers that wait on this host come first: a doubt that they settle never arises.
     """
     return {
-        "answers": answers.drain(spool_dir),
-        "events": journal.drain(spool_dir),
+        **replay.drain(spool_dir),
         "doubted": doubt(),
         "put_back": put_back(),
         "poisoned": hold_poison(),

@@ -9,8 +9,11 @@ import fcntl
 import json
 import logging
 import os
+import threading
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +23,7 @@ LINE_BYTES = 16_384  # a longer fact is a bug, not a fact
 AS_LINE = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 Fact = dict[str, Any]
+Book = Callable[[Path, int], AbstractContextManager[None]]  # is told of a file and its lines; left without an error when all are replayed
 log = logging.getLogger(__name__)
 
 
@@ -93,7 +97,70 @@ class Spool:
         self.close()
 
 
-def drain(folder: Path, *, kind: str, save: Callable[[Fact], None]) -> int:
+class SharedSpool:
+    """One file for all threads of this process, held only while a line is written: whenever nobody writes, anybody may drain it."""
+
+    def __init__(self, folder: Path, *, kind: str) -> None:
+        self.folder, self.kind = folder, kind
+        self._guard = threading.Lock()
+        self._file: int | None = None
+        self._owner = 0
+
+    def append(self, fact: Fact) -> None:
+        """Write one fact and force it to disk. Returning means that it survives a power cut."""
+        with self._guard:
+            try:
+                self._append(AS_LINE(fact).encode() + b"\n")
+            except OSError as trouble:
+                raise SpoolUnwritable(f"{self.folder} takes no facts: {trouble}") from trouble
+        fault("spool.after_append")
+
+    def _append(self, line: bytes) -> None:
+        if len(line) > LINE_BYTES:
+            raise OSError(errno.EMSGSIZE, f"a fact of {len(line)} bytes")
+        file = self._held()
+        try:
+            Spool._write(file, line)
+            os.fdatasync(file)
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _held(self) -> int:
+        """Our file, locked. One that is being drained, or was, is left behind for a new one; a fork never writes into its parent's."""
+        if self._file is not None and self._owner == os.getpid() and _hold(self._file):
+            return self._file
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        while self._file is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"{self.kind}-{uuid.uuid4().hex}.jsonl"
+            file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            if _hold(file):
+                self._file, self._owner = file, os.getpid()
+            else:
+                os.close(file)
+        _sync_folder(self.folder)
+        return self._file
+
+
+_last_moment = datetime.min.replace(tzinfo=UTC)
+_moment_guard = threading.Lock()
+
+
+def moment() -> datetime:
+    """This host's clock, for a fact that may never meet the database's; no two of one process are equal, and none goes back."""
+    global _last_moment
+    with _moment_guard:
+        _last_moment = max(datetime.now(UTC), _last_moment + timedelta(microseconds=1))
+        return _last_moment
+
+
+def unbooked(path: Path, lines: int) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def drain(folder: Path, *, kind: str, save: Callable[[Fact], None], book: Book = unbooked) -> int:
     """Give every waiting fact of this kind to `save`, oldest file first, then forget them; return how many.
 
     `save` must be idempotent: a death half-way replays the file from its start. Files whose owner lives are left alone. A file with a
@@ -104,8 +171,10 @@ def drain(folder: Path, *, kind: str, save: Callable[[Fact], None]) -> int:
         file = _take(path)
         if file is not None:
             try:
-                saved, unusable = _replay(file, save)
-                drained += saved
+                lines = _whole_lines(file)
+                with book(path, len(lines)):
+                    unusable = _replay(lines, save)
+                drained += len(lines) - unusable
                 if unusable:
                     log.error("%s unusable facts are kept in %s", unusable, path.rename(path.with_suffix(".unusable")))
                 else:
@@ -148,16 +217,37 @@ def _take(path: Path) -> int | None:
     return file
 
 
-def _replay(file: int, save: Callable[[Fact], None]) -> tuple[int, int]:
-    """How many facts were saved, and how many cannot be."""
-    unusable = 0
+def _hold(file: int) -> bool:
+    """Whether the file is locked by us now, and still has its name."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return os.fstat(file).st_nlink > 0
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of a new file survives a power cut as well."""
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+def _whole_lines(file: int) -> list[bytes]:
     with os.fdopen(os.dup(file), "rb") as lines:
-        whole = [line for line in lines if line.endswith(b"\n")]  # a torn last line was never acknowledged
-    for line in whole:
+        return [line for line in lines if line.endswith(b"\n")]  # a torn last line was never acknowledged
+
+
+def _replay(lines: list[bytes], save: Callable[[Fact], None]) -> int:
+    """Every fact is saved but those that cannot be; returns how many these are."""
+    unusable = 0
+    for line in lines:
         try:
             save(json.loads(line))
         except ValueError as trouble:
             unusable += 1
             log.error("a waiting fact cannot be used: %s", trouble)
         fault("spool.mid_replay")
-    return len(whole) - unusable, unusable
+    return unusable

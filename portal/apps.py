@@ -16,4 +16,6 @@ class PortalConfig(AppConfig):
         if settings.EMBEDDED_POSTGRES:
             embedded_postgres.hold(settings.VAR_DIR / "postgres")
         import_module("portal.checks")  # needs the models
+        import_module("django_q.signals").pre_execute.connect(import_module("portal.structured_logs").name_task)
+        import_module("messaging.journal").keep_in(settings.SPOOL_DIR)  # likewise
         post_migrate.connect(import_module("portal.roles").after_migrate, sender=self)

@@ -21,6 +21,10 @@ CADENCE: dict[str, tuple[str, str, int | str]] = {  # name: (task, its cluster, 
     "Hand campaign mails over": ("portal.tasks.hand_over_due", "mail", 5),
     "Run bulk actions": ("portal.tasks.run_operations", "mail", 1),
     "Read and import files": ("portal.tasks.run_imports", "mail", 1),
+    "Rebuild the analytics": ("portal.tasks.rebuild_analytics", "mail", 30),
+    "Back up the database": ("portal.tasks.backup_database", "mail", "30 1 * * *"),
+    "Rehearse the restore": ("portal.tasks.restore_drill", "mail", "30 3 * * *"),
+    "Look after the database": ("portal.tasks.optimise_database", "mail", "30 4 * * *"),
     "Sweep up after vanished workers": ("portal.tasks.sweep", "short", 1),
 }
 

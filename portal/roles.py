@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS
 VIEWER = [
     *("view_case", "view_acknowledgment", "view_message", "view_attempt", "view_decision", "view_cmsnote", "view_noteattempt"),
     *("view_messagesession", "view_emailtemplate", "view_templateversion", "view_suppression"),
-    *("view_systemevent", "view_errorgroup", "view_provider"),
+    *("view_systemevent", "view_errorgroup", "view_provider", "view_deliveryevent", "view_backuphistory"),
     *("view_contact", "view_engagementevent", "view_campaigntype", "view_campaigninstance", "view_contactcampaign", "view_campaignchange"),
     *("view_emailschedule", "view_schedulerrun", "view_runchunk", "view_importjob"),
     "view_dailysummary",

@@ -7,7 +7,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from portal import embedded_postgres, local_secret
+from portal import embedded_postgres, local_secret, structured_logs
 from portal.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -55,6 +55,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.structured_logs.names_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -120,6 +121,10 @@ MAIL_MAX_ATTEMPTS = env.int("MAIL_MAX_ATTEMPTS", default=3)  # within a round, 1
 MESSAGE_LEASE = timedelta(seconds=env.int("MESSAGE_LEASE_SECONDS", default=660))  # longer than the final dot's 600 s
 WORK_SLICE = timedelta(seconds=env.int("WORK_SLICE_SECONDS", default=50))  # a task works this long, then makes room
 
+MAIL_HOOK_SECRET = env.str("MAIL_HOOK_SECRET", default="")  # name:password that providers put into the address of /hooks/mail/<provider>/
+MAILGUN_WEBHOOK_SIGNING_KEY = env.str("MAILGUN_WEBHOOK_SIGNING_KEY", default="")
+ANYMAIL = {"WEBHOOK_SECRET": MAIL_HOOK_SECRET, "MAILGUN_WEBHOOK_SIGNING_KEY": MAILGUN_WEBHOOK_SIGNING_KEY}
+
 # --- the case-management system --------------------------------------------------------------------------------------
 
 CMS_URL = env.str("CMS_URL", default="http://127.0.0.1:8026/cms")  # the sandbox; `manual:` = an operator pastes and confirms
@@ -156,6 +161,7 @@ QUOTE_LOCK = timedelta(seconds=env.int("QUOTE_LOCK_SECONDS", default=1800))  # l
 SPOOL_DIR = Path(env.str("SPOOL_DIR", default=str(VAR_DIR / "spool")))
 BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups")))
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media")))
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # what /metrics asks for; empty = anybody who reaches it
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8026")  # the sandbox's mailbox and control pages
 
 # --- background work: a doorbell, not the queue (reliability §7) -----------------------------------------------------
@@ -182,6 +188,13 @@ Q_CLUSTER = {
     "log_level": env.str("CLUSTER_LOG_LEVEL", default="WARNING"),
     "ALT_CLUSTERS": {"mail": {"timeout": 1800, "retry": 5400, "workers": _MAIL_CLUSTER, "queue_limit": _MAIL_CLUSTER}},
 }
+
+# --- log lines ---------------------------------------------------------------------------------------------------------
+
+LOGGING = structured_logs.settings(
+    as_json=env.bool("LOG_AS_JSON", default=not DEBUG),
+    level=env.str("LOG_LEVEL", default="WARNING"),
+)
 
 # --- staff -----------------------------------------------------------------------------------------------------------
 

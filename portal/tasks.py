@@ -7,6 +7,7 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +19,8 @@ from django_q.tasks import async_task
 
 from campaigns import following_up, hand_over
 from campaigns.importing import jobs as imports
-from messaging import delivery, journal, notes, reaper
+from messaging import analytics, backup, database_health, delivery, journal, notes, reaper
+from messaging.models import Level
 from portal import planning, shutdown, summary_wiring, wiring
 from portal.models import Heartbeat
 from portal.operations import running
@@ -182,6 +184,45 @@ def sweep(planned_for: str = "") -> Summary:
         return reaper.sweep(spool_dir=settings.SPOOL_DIR) | {"locks_cleared": locks, "summary_alarms": alarms}
 
 
+def rebuild_analytics(days: int = 30, planned_for: str = "") -> Summary:
+    """The figures of the last `days` are counted anew, of test mails and of the others."""
+    with _place("analytics", of=1) as ours:
+        if not ours:
+            return {"already_running": True}
+        for test in (False, True):
+            analytics.rebuild(days=days, at=timezone.now(), zone=str(settings.TIME_ZONE), test=test)
+    return {"rebuilt": 2}
+
+
+def optimise_database(planned_for: str = "") -> Summary:
+    """Tables that need it are vacuumed and analysed, broken indexes made anew."""
+    with _place("optimise", of=1) as ours:
+        return database_health.optimise() if ours else {"already_running": True}
+
+
+def backup_database(planned_for: str = "") -> Summary:
+    """A verified backup more; one that fails is an alarm."""
+    try:
+        return backup.make(folder=settings.BACKUP_DIR, purpose="nightly").as_dict()
+    except backup.BackupRunning:
+        return {"already_running": True}
+    except backup.BackupFailed as trouble:
+        journal.record(Level.ALARM, "backup", str(trouble), spool_dir=settings.SPOOL_DIR)
+        return {"failed": str(trouble)}
+
+
+def restore_drill(planned_for: str = "") -> Summary:
+    """The newest backup was restored into a scratch database and compared; one that does not restore is an alarm."""
+    newest = backup.newest()
+    if newest is None:
+        return {"backups": 0}
+    try:
+        return backup.drill(Path(newest.path))
+    except backup.BackupFailed as trouble:
+        journal.record(Level.ALARM, "backup", str(trouble), spool_dir=settings.SPOOL_DIR)
+        return {"failed": str(trouble)}
+
+
 def heartbeat(key: str) -> Summary:
     """Answer the watchdog's ring."""
     return {"answered": Heartbeat.objects.filter(key=key).update(beat_at=Now())}
@@ -225,6 +266,13 @@ def ring_operations() -> None:
 def ring_imports() -> None:
     """Wake a worker for the file that this transaction leaves to be read or imported, once it is committed."""
     transaction.on_commit(lambda: wake("portal.tasks.run_imports"), robust=True)
+
+
+def ring_analytics(days: int) -> None:
+    """Have the figures of so many days counted in the background, unless that waits to be done already."""
+    waiting = OrmQ.objects.filter(key=MAIL, lock__lte=Now()).order_by("pk")[:LOOKED_AT]
+    if not any(ring.task.get("func") == "portal.tasks.rebuild_analytics" for ring in waiting):
+        async_task("portal.tasks.rebuild_analytics", days, cluster=MAIL)
 
 
 def wake(task: str) -> bool:

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal import contact_links, health, proof
+from portal import analytics_page, contact_links, health, hooks, metrics, proof
 from portal.admin import states
 from portal.dashboard import views as dashboard
 from portal.explaining import urls as explaining
@@ -18,6 +18,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/live/", dashboard.live, name="dashboard_live"),
     path("admin/dashboard/chart/", dashboard.chart, name="dashboard_chart"),
+    path("admin/analytics/", admin.site.admin_view(analytics_page.page), name="analytics"),
     path("admin/proof/", admin.site.admin_view(proof.proof), name="proof"),
     path("admin/states/", admin.site.admin_view(states.page), name="states"),
     path("admin/bulk-send/", include("portal.bulk_send.urls")),
@@ -29,6 +30,8 @@ urlpatterns = [
     path("quote/", include("portal.quotes.urls")),
     path("unsubscribe/<token>/", contact_links.unsubscribe, name="unsubscribe"),
     path("t/<token>/", contact_links.click, name="click"),
+    path("hooks/mail/<provider>/", hooks.mail, name="mail_hook"),
     path("healthz", health.live, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from messaging import journal
 from messaging.gateways import cms, mail
 from portal.quotes.gateways import ai
 from portal.sandbox import Sandbox
@@ -15,6 +16,13 @@ from portal.sandbox import Sandbox
 def pytest_configure() -> None:
     """Tests run on the sources, not on collected static files, whose manifest a deployment makes."""
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+
+@pytest.fixture(autouse=True)
+def _no_spool_of_the_house(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that breaks a transaction on purpose leaves no event behind in the portal's own spool."""
+    monkeypatch.setattr(journal, "_default_folder", None)
+    monkeypatch.setattr(journal, "_left_alone_until", 0.0)
 
 
 @pytest.fixture

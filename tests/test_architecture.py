@@ -25,13 +25,16 @@ LONGEST_FUNCTION, LONGEST_FILE = 40, 300
 # Inside messaging. A module may import the rows below its own, never one beside it.
 LAYERS = [
     {"promises"},
-    {"delivery", "notes", "note_decisions", "reaper", "batches", "cms_recovery", "cms_logs", "importing_cases", "invariants"},
-    {"answers", "lines", "decisions", "note_outcomes"},
+    {"message_log"},
+    {"delivery", "notes", "note_decisions", "reaper", "batches", "cms_recovery", "cms_logs", "importing_cases", "invariants"}
+    | {"database_health", "retention", "delivery_facts"},
+    {"replay", "export", "backup"},
+    {"answers", "lines", "decisions", "note_outcomes", "logged", "analytics"},
     {"claims", "outcomes", "journal", "outbox", "rendering"},
     {"models"},
     {"leases", "merge_fields", "template_language", "sheets", "html_bodies"},
-    {"prepared", "lifecycles", "retry", "gateways", "spool", "fingerprints", "note_texts", "log_lines"},
-    {"faults", "mime", "text_input"},
+    {"prepared", "lifecycles", "retry", "gateways", "spool", "fingerprints", "note_texts", "log_lines", "bounces"},
+    {"seed_tables", "postgres_programs", "faults", "mime", "text_input"},
 ]
 
 # Likewise inside campaigns.
@@ -50,7 +53,18 @@ CAMPAIGN_LAYERS = [
     {"zip_codes"},
     {"rules"},
 ]
-PURE = {"retry", "fingerprints", "note_texts", "log_lines", "text_input", "mime", "faults", "spool", "html_bodies"}  # no Django ORM
+PURE = {
+    "retry",
+    "fingerprints",
+    "note_texts",
+    "log_lines",
+    "text_input",
+    "mime",
+    "faults",
+    "spool",
+    "html_bodies",
+    "bounces",
+}  # no Django ORM
 
 
 def sources(*folders: str) -> list[Path]:

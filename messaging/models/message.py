@@ -117,6 +117,10 @@ class MessageQuerySet(LeaseQuerySet):
     def sent(self) -> Self:
         return self.filter(status=Status.SENT)
 
+    def bounced(self) -> Self:
+        """It had left, and came back."""
+        return self.filter(bounced_at__isnull=False)
+
     def unfinished(self) -> Self:
         return self.filter(status__in=[Status.QUEUED, Status.CLAIMED, Status.TRANSMITTING])
 
@@ -178,6 +182,12 @@ class Message(Leased):
     remote_id = models.CharField("queue id at the provider", max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
+    # what a provider or a bounce told later: facts about a sent mail, never states of it
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    bounced_at = models.DateTimeField(null=True, blank=True)
+    complained_at = models.DateTimeField(null=True, blank=True)
+
     objects = MessageQuerySet.as_manager()
 
     class Meta:
@@ -199,6 +209,7 @@ class Message(Leased):
                 fields=["case", "-sent_at"], name="message_last_mail", condition=Q(status="sent", is_test=False, case__isnull=False)
             ),
             models.Index(fields=["-sent_at", "-id"], name="message_sent", condition=Q(status="sent")),
+            models.Index(fields=["-sent_at", "-id"], name="message_bounced", condition=Q(bounced_at__isnull=False)),
             models.Index(OpClass(Lower("intended_for"), "text_pattern_ops"), name="message_intended_for"),
         ]
 

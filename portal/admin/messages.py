@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilte
 from unfold.decorators import display
 
 from messaging.models import Case, EmailTemplate, Message, Mode, Status
-from portal.admin import cells, timeline
+from portal.admin import cells, message_export, timeline
 from portal.admin.message_acts import ACTS
 from portal.admin.previews import framed
 from portal.admin.records import ReadOnly, buttons
@@ -84,6 +84,7 @@ class MessageDesk(ReadOnly):
     list_display_links = ["mail"]
     list_filter = [StateFilter, ModeFilter, KindFilter, ("session", AutocompleteSelectFilter), ("created_at", RangeDateFilter)]
     list_filter_submit = True
+    list_before_template = "admin/message_export.html"
     list_select_related = ["case", "session"]
     list_defer = ["text", "html", "headers"]
     ordering = ["-pk"]
@@ -154,6 +155,10 @@ class MessageDesk(ReadOnly):
             ("Tries", f"{message.attempts} of {message.max_attempts} in round {message.round}; {message.tries} in all"),
             ("Next try", cells.when(message.due_at) if message.status == Status.QUEUED else cells.NOTHING),
             ("Sent", cells.when(message.sent_at)),
+            ("Delivered", cells.when(message.delivered_at)),
+            ("Read", cells.when(message.read_at)),
+            ("Came back", cells.when(message.bounced_at)),
+            ("Complained of", cells.when(message.complained_at)),
             ("Provider", f"{message.provider} {message.remote_id}".strip() or cells.NOTHING),
             ("CMS note", cells.link(getattr(message, "note", None), getattr(getattr(message, "note", None), "get_status_display", str)())),
             ("Message-ID", message.message_id),
@@ -167,7 +172,9 @@ class MessageDesk(ReadOnly):
 
     def get_urls(self) -> list[URLPattern]:
         body = self.admin_site.admin_view(self.body_view)
-        return [path("<int:message_id>/body/", body, name="messaging_message_body"), *super().get_urls()]
+        export = self.admin_site.admin_view(lambda request, form: message_export.download(self, request, form))
+        ours = [path("export/<slug:form>/", export, name="messaging_message_export")]
+        return [*ours, path("<int:message_id>/body/", body, name="messaging_message_body"), *super().get_urls()]
 
     def body_view(self, request: HttpRequest, message_id: int) -> HttpResponse:
         """The HTML of a mail, for the frame on its page: it runs nothing and fetches nothing."""

@@ -24,6 +24,7 @@ START: list[Entry] = [
 WORK: list[Entry] = [
     ("Quotes", "request_quote", "admin:portal_quote_changelist", "portal.view_quote"),
     ("Messages", "mail", "admin:messaging_message_changelist", "messaging.view_message"),
+    ("Analytics", "bar_chart", "analytics", "messaging.view_message"),
     ("CMS notes", "sticky_note_2", "admin:messaging_cmsnote_changelist", "messaging.view_cmsnote"),
     ("Cases", "folder_shared", "admin:messaging_case_changelist", "messaging.view_case"),
     ("Sessions", "view_list", "admin:messaging_messagesession_changelist", "messaging.view_messagesession"),
@@ -49,6 +50,8 @@ MACHINE_ROOM: list[Entry] = [
     ("Bulk actions", "playlist_play", "admin:portal_operation_changelist", "portal.view_operation"),
     ("Errors", "error", "admin:messaging_errorgroup_changelist", "messaging.view_errorgroup"),
     ("Events", "notifications", "admin:messaging_systemevent_changelist", "messaging.view_systemevent"),
+    ("Delivery events", "mark_email_unread", "admin:messaging_deliveryevent_changelist", "messaging.view_deliveryevent"),
+    ("Backups", "backup", "admin:messaging_backuphistory_changelist", "messaging.view_backuphistory"),
     ("Proof", "fact_check", "proof", "messaging.view_systemevent"),
     ("Providers", "dns", "admin:messaging_provider_changelist", "messaging.view_provider"),
     ("AI runs", "smart_toy", "admin:portal_aicall_changelist", "portal.view_aicall"),

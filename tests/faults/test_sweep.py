@@ -17,7 +17,17 @@ DAY = ["queue", "send", "notes", "sweep"]
 RECIPIENTS = ["anna@client.example", "dora@client.example", "refuse-450x1+ben@client.example", "refuse-550+cleo@client.example"]
 FAULTS = {"kill": "kill", "raise": "raise", "sleep past the lease": f"sleep:{PAST_THE_LEASE}", "stop the database": "touch:mark"}
 
-ELSEWHERE = ("quote.", "operation.", "hand_over.", "unsubscribe.", "run.", "import.", "summary.")  # they have sweeps of their own
+ELSEWHERE = (
+    "quote.",
+    "operation.",
+    "hand_over.",
+    "unsubscribe.",
+    "run.",
+    "import.",
+    "summary.",
+    "backup.",
+    "webhook.",
+)  # they have sweeps of their own
 OF_MAIL = sorted(point for point in POINTS if not point.startswith(ELSEWHERE))
 BEFORE = {  # what a first worker left behind, without which the point has nothing to do
     "spool.mid_replay": "mail.after_journal=kill@2",

@@ -6,7 +6,7 @@ from messaging import invariants
 from messaging.invariants import INVARIANTS
 from tests.bare import bare
 
-TABLES = ("message", "attempt", "decision", "cmsnote", "noteattempt", "suppression")
+TABLES = ("message", "attempt", "decision", "cmsnote", "noteattempt", "suppression", "spoolfile", "backuphistory")
 GOOD = """
     INSERT INTO messaging_message (id, key, message_id, status, tries, attempts, sent_at)
         VALUES (90, 'good:90', '<90>', 'sent', 3, 2, now());
@@ -65,6 +65,10 @@ PLANTED = {
     "I-25": """INSERT INTO messaging_cmsnote (id) VALUES (1);
                INSERT INTO messaging_noteattempt (note_id, number, outcome) VALUES (1, 1, 'lost_post')""",
     "I-26": "INSERT INTO messaging_cmsnote (id, created_at) VALUES (1, now() - interval '2 d')",
+    "I-60": "INSERT INTO messaging_message (id, status, sent_at) VALUES (1, 'sent', now() - interval '1 h')",
+    "I-61": "INSERT INTO messaging_spoolfile (id, name, lines) VALUES (1, 'a', 5)",
+    "I-80": "INSERT INTO messaging_backuphistory (id, status, started_at) VALUES (1, 'verified', now())",
+    "I-81": "INSERT INTO messaging_backuphistory (id, status, purpose, started_at) VALUES (1, 'failed', 'nightly', now() - interval '9 d')",
 }
 DEFAULTS = {  # what a row of the bare tables is unless a violation says otherwise
     "message": "status SET DEFAULT 'queued', tries SET DEFAULT 0, attempts SET DEFAULT 0, max_attempts SET DEFAULT 3, claims SET DEFAULT 0,"

@@ -94,6 +94,27 @@ def decision(**facts: Any) -> int:
     return insert("messaging_decision", plain | facts)
 
 
+def logged_message(**facts: Any) -> int:
+    names = ["template_id", "template_name", "recipient_email", "recipient_name", "recipient_phone", "recipient_company"]
+    plain = dict.fromkeys([*names, "provider_id", "error", "preview"], "") | {"user_id": "u", "session_id": "s", "channel": "email"}
+    rest = {"log_id": "l", "status": "sent", "detail": "{}", "logged_at": AT, "is_stub": False, "updated_at": AT}
+    return insert("messaging_loggedmessage", plain | rest | facts)
+
+
+def delivery_event(**facts: Any) -> int:
+    plain = {"provider": "p", "event_id": "e", "told": "delivered", "recipient": "", "at": AT, "detail": "", "raw": "{}"}
+    return insert("messaging_deliveryevent", plain | facts)
+
+
+def backup(**facts: Any) -> int:
+    plain = {"path": "/b", "status": "verified", "rows": "{}", "purpose": "", "error": "", "sha256": "ab", "size_bytes": 1, "seconds": 0.1}
+    return insert("messaging_backuphistory", plain | {"verified_at": AT} | facts)
+
+
+def tally(**facts: Any) -> int:
+    return insert("messaging_hooktally", {"provider": "p", "outcome": "forged", "count": 1} | facts)
+
+
 def session(**facts: Any) -> int:
     return insert("messaging_messagesession", {"name": "n", "channel": "email", "mode": "test", "started_at": AT, "skipped": "[]"} | facts)
 
@@ -167,6 +188,14 @@ REFUSED: dict[str, tuple[Act, Act]] = {  # constraint: its violation, and the tw
     "version_subject_is_one_line": (lambda: version(subject="a\nBcc: b"), lambda: version(subject="a Bcc: b")),
     "provider_paused_for_a_reason": (lambda: provider(paused_until=AT), lambda: provider(paused_until=AT, reason="down")),
     "suppression_in_lower_case": (lambda: suppression(address="A@b.example"), lambda: suppression()),
+    "logged_status_known": (lambda: logged_message(status="lost"), lambda: logged_message()),
+    "delivery_event_known": (lambda: delivery_event(told="eaten"), lambda: delivery_event()),
+    "one_delivery_event_per_id": (
+        lambda: (delivery_event(), delivery_event()),
+        lambda: (delivery_event(), delivery_event(provider="q"), delivery_event(event_id="f")),
+    ),
+    "one_tally_per_provider_and_outcome": (lambda: (tally(), tally()), lambda: (tally(), tally(outcome="applied"))),
+    "backup_is_verified_with_its_proof": (lambda: backup(sha256=""), lambda: (backup(), backup(path="/c", status="failed", sha256=""))),
     "event_level_known": (lambda: event(level="fatal"), lambda: event(level="alarm")),
 }  # fmt: skip
 

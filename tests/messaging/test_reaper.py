@@ -15,7 +15,7 @@ from tests.factories import make_message, make_note
 
 pytestmark = pytest.mark.django_db
 LEASE = timedelta(minutes=11)
-NOTHING = {"answers": 0, "events": 0, "doubted": 0, "put_back": 0, "poisoned": 0, "expired": 0, "notes": 0, "sessions": 0}
+NOTHING = {"answers": 0, "logged": 0, "events": 0, "doubted": 0, "put_back": 0, "poisoned": 0, "expired": 0, "notes": 0, "sessions": 0}
 
 
 def claimed() -> Message:

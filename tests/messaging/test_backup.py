@@ -1,0 +1,124 @@
+"""A backup is one when it has been read back; until then, and after any accident, there is none."""
+
+import os
+from dataclasses import dataclass
+
+import pytest
+from django.db import connection
+
+from messaging import backup, faults, invariants
+from messaging.models import BackupHistory, BackupStatus
+from tests.factories import make_case, make_message
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass
+class Always:
+    action: str = "raise"
+    value: str = ""
+
+    def is_due(self) -> bool:
+        return True
+
+
+def files(folder) -> list[str]:
+    return sorted(path.suffix for path in folder.iterdir())
+
+
+def test_a_backup_has_its_size_digest_and_rows_and_is_readable_by_its_owner_only(tmp_path):
+    make_case()
+
+    made = backup.make(folder=tmp_path, purpose="a test")
+
+    row = BackupHistory.objects.get()
+    assert (row.status, row.sha256, row.size_bytes, row.purpose) == ("verified", made.sha256, made.path.stat().st_size, "a test")
+    assert row.rows["messaging_case"] == 1
+    assert oct(made.path.stat().st_mode & 0o777) == "0o600"
+    assert backup.verify(made.path)["on_record"] is True
+
+
+@pytest.mark.parametrize("point", ["backup.after_dump", "backup.after_verify", "backup.before_rename"])
+def test_a_backup_whose_process_vanishes_is_none_and_the_next_one_cleans_up(tmp_path, monkeypatch, point):
+    monkeypatch.setattr(faults, "_plans", {point: Always()})
+    with pytest.raises(faults.InjectedFault):
+        backup.make(folder=tmp_path)
+    assert (files(tmp_path), backup.newest()) == ([".unfinished"], None)
+    monkeypatch.undo()
+
+    made = backup.make(folder=tmp_path)
+
+    assert files(tmp_path) == [".dump"]
+    assert sorted(BackupHistory.objects.values_list("status", flat=True)) == ["failed", "verified"]
+    assert (backup.newest().path, invariants.verify()) == (str(made.path), [])
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence_and_a_failed_row(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(backup.BackupFailed, match=r"No backup was made: .*Not a directory"):
+        backup.make(folder=tmp_path / "file" / "b")
+
+    assert BackupHistory.objects.get().status == BackupStatus.FAILED
+
+
+def test_an_edited_and_a_cut_file_are_refused_and_nothing_is_restored(tmp_path):
+    made = backup.make(folder=tmp_path)
+    whole = made.path.read_bytes()
+    for spoiled in (whole[:-100], whole[:200] + b"x" + whole[201:]):
+        made.path.write_bytes(spoiled)
+        with pytest.raises(backup.BackupFailed, match="digest differs"):
+            backup.restore(made.path, into="restored")
+    (tmp_path / "strange.dump").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(backup.BackupFailed):
+        backup.verify(tmp_path / "strange.dump")
+    (tmp_path / "text.dump").write_text("no backup at all")
+    with pytest.raises(backup.BackupFailed, match="archive"):
+        backup.verify(tmp_path / "text.dump")
+
+
+def test_a_restore_never_overwrites_and_holds_what_was_backed_up(tmp_path):
+    make_message()
+    made, into = backup.make(folder=tmp_path), f"restored_{os.getpid()}"
+
+    with pytest.raises(backup.BackupFailed, match="Refusing to overwrite"):
+        backup.restore(made.path, into=connection.settings_dict["NAME"])
+    try:
+        rows = backup.restore(made.path, into=into)
+        assert rows == BackupHistory.objects.get().rows
+    finally:
+        backup.drop_database(into)
+
+
+def test_the_drill_restores_compares_and_leaves_nothing_behind(tmp_path):
+    make_message()
+    made = backup.make(folder=tmp_path)
+    make_message()  # what came later is not in it, and does not matter
+
+    found = backup.drill(made.path)
+
+    assert found["rows"] == sum(BackupHistory.objects.get().rows.values())
+    assert BackupHistory.objects.get().restore_tested_at is not None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_database WHERE starts_with(datname, %s)", [f"{connection.settings_dict['NAME']}_drill_"])
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_backup_that_restores_to_other_rows_is_no_proof(tmp_path):
+    made = backup.make(folder=tmp_path)
+    BackupHistory.objects.update(rows={"messaging_case": 7})
+
+    with pytest.raises(backup.BackupFailed, match="other rows"):
+        backup.drill(made.path)
+
+
+def test_only_one_is_made_at_a_time(tmp_path):
+    with backup._snapshot(), pytest.raises(backup.BackupRunning):
+        backup.make(folder=tmp_path)
+
+
+def test_the_newest_are_kept_and_the_others_removed_from_disk_but_not_from_the_record(tmp_path):
+    made = [backup.make(folder=tmp_path, keep=2) for _ in range(3)]
+
+    assert [one.path.exists() for one in made] == [False, True, True]
+    assert sorted(BackupHistory.objects.values_list("status", flat=True)) == ["removed", "verified", "verified"]
