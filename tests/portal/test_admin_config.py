@@ -157,6 +157,7 @@ REFUSED = [
     (answers(content='{"rural": "1", "rural": "2"}'), "rural stands twice in the same table; keep one of them."),
     (answers(content='{"rural": NaN}'), "NaN is no value; write a number."),
     (answers(content="[" * 100_000), "This JSON is nested too deeply"),
+    (answers(content='{"rural": ' + "9" * 5_000 + "}"), "is too large a number"),
     (answers(content="9" * 10_000), "limit"),
     (answers(content='{"rural": "\\u0000"}'), "A text in it has a character that cannot be stored."),
     (answers(content="x" * 200_001), "at most 200000 characters"),
