@@ -9,7 +9,7 @@ import numpy as np
 from django.db import transaction
 
 from campaigns import loading, scheduler
-from campaigns.models import EmailSchedule, Status
+from campaigns.models import Contact, EmailSchedule, Status
 from campaigns.rules.email_types import ANSWERED_NO_CONDITIONS, ANSWERED_WITH_CONDITIONS, CLICKED_NO_ANSWER, COLD
 from campaigns.rules.follow_ups import owed_parents
 from campaigns.rules.shapes import REASON_WORDS, Reason
@@ -67,7 +67,8 @@ def contacts_with_parents(day: date, *, settings: SchedulerSettings) -> Iterator
 
 @transaction.atomic
 def follow_up_some(contact_ids: Sequence[int], *, day: date, at: datetime, settings: SchedulerSettings, tally: Tally) -> None:
-    """All follow-ups of these contacts are written, or none."""
+    """All follow-ups of these contacts are written, or none. Whoever else plans them at this moment waits, and then finds these."""
+    list(Contact.objects.filter(pk__in=contact_ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     known = {one.parent_id: one for one in standing(contact_ids)}
     wanted = list(follow_ups_of(contact_ids, day=day, at=at, settings=settings))
     taken = days_taken(contact_ids, wanted)

@@ -12,9 +12,9 @@ from portal.admin import cells, schedule_cells
 from portal.admin.records import Table
 from portal.config.models import ConfigVersion
 
-SHOWN = 40  # rows of a long table
+SHOWN = 15  # rows of a long table
 CHANGES = {"added": "Added", "changed": "Changed", "removed": "Removed", "missed": "Past, never sent"}
-CAPS = {"daily": "Mails of a day", "effective_date": "Effective-date mails of a day"}
+CAPS = {"daily": "all mails", "effective_date": "effective date"}
 
 
 def counts(run: SchedulerRun) -> list[Table]:
@@ -39,7 +39,9 @@ def crowded(run: SchedulerRun) -> Table:
         ]
         for one in run.over_cap[:SHOWN]
     ]
-    return Table(title("Days above a cap", run.over_cap), ["Day", "Cap", "Mails", "Allowed", "Above"], rows, empty="No day is above a cap.")
+    return Table(
+        title("Days above a cap", run.over_cap), ["Day", "Cap of", "Mails", "Allowed", "Above"], rows, empty="No day is above a cap."
+    )
 
 
 def narrowed(cap: str) -> dict[str, str]:

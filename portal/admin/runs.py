@@ -23,7 +23,7 @@ from campaigns.models import Contact, RunStatus, SchedulerRun
 from messaging import journal
 from messaging.models import Level
 from portal import planning, tasks
-from portal.admin import cells, run_progress, run_tables
+from portal.admin import cells, run_progress, run_tables, schedule_cells
 from portal.admin.acts import Act, ActRefused
 from portal.admin.operations import fresh, name_of
 from portal.admin.records import ReadOnly, Table
@@ -142,7 +142,7 @@ class RunDesk(ReadOnly):
 
     @display(description="day")
     def day_shown(self, run: SchedulerRun) -> SafeString:
-        return cells.two_lines(cells.unbroken(f"{run.day:%b} {run.day.day}, {run.day.year}"), f"run {run.pk}")
+        return cells.two_lines(schedule_cells.day(run.day), f"run {run.pk}")
 
     @display(description="state")
     def state(self, run: SchedulerRun) -> SafeString:
@@ -180,7 +180,7 @@ class RunDesk(ReadOnly):
 
     def facts(self, run: SchedulerRun) -> list[tuple[str, Any]]:
         return [
-            ("Planned from", f"{run.day}, on"),
+            ("First day planned", schedule_cells.day(run.day)),
             ("For", run.get_scope_display()),
             ("By", who(run)),
             ("Why", run.reason or "the clock"),
