@@ -53,9 +53,9 @@ def differences(run: SchedulerRun) -> list[Table]:
     if not run.differences:
         return []
     return [
+        compared(run, "by_state", "Changed in the schedule, by the contact's state", "State", str),
         compared(run, "by_type", "Changed in the schedule, by type", "Type", schedule_cells.kind),
         compared(run, "by_reason", "Changed in the schedule, by reason for skipping", "Reason", reason_of),
-        compared(run, "by_state", "Changed in the schedule, by the contact's state", "State", str),
         compared(run, "by_day", "Changed in the schedule, by send day", "Day", day_of),
     ]
 
