@@ -131,7 +131,7 @@ class ScheduleDesk(ReadOnly):
             ("Template", mail.email_template or "chosen when it is handed over"),
             ("Message", cells.link(mail.message, mail.message.subject) if mail.message else cells.NOTHING),
             ("Follows", cells.link(mail.parent, f"mail {mail.parent_id}") if mail.parent_id else cells.NOTHING),
-            ("Written by run", mail.run_id or cells.NOTHING),
+            ("Written by", cells.link(mail.run, f"run {mail.run_id}")),
             ("Planned", cells.when(mail.created_at)),
             ("Changed", cells.when(mail.updated_at)),
         ]

@@ -141,7 +141,7 @@ def log_in(page: Page) -> None:
     page.get_by_label("Username").fill(LOGIN["username"])
     page.get_by_label("Password").fill(LOGIN["password"])
     page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Today").wait_for()
+    page.get_by_role("heading", name="Today", exact=True).wait_for()
 
 
 def picture(page: Page, name: str, *, folder: Path = ARTEFACTS) -> None:
