@@ -14,6 +14,7 @@ from portal.config.models import ConfigVersion
 
 SHOWN = 15  # rows of a long table
 CHANGES = {"added": "Added", "changed": "Changed", "removed": "Removed", "missed": "Past, never sent"}
+NEXT = {Step.PLAN: "Plan", Step.SETTLE: "Settle", Step.WRITE: "Write", Step.DONE: "Done"}
 CAPS = {"daily": "all mails", "effective_date": "effective date"}
 
 
@@ -101,7 +102,7 @@ def chunks(run: SchedulerRun) -> Table:
 
 
 def standing(step: str) -> tuple[str, str]:
-    return str(Step(step).label), "green" if step == Step.DONE else "blue"
+    return NEXT[Step(step)], "green" if step == Step.DONE else "blue"
 
 
 def title(words: str, every: Any) -> str:

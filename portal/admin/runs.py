@@ -34,6 +34,7 @@ from portal.dashboard.campaign_figures import Day
 MAY_RUN = "campaigns.run_scheduler"
 BY_HAND = "Asked for by hand"
 TONES = {RunStatus.RUNNING: "blue", RunStatus.COMPLETED: "green", RunStatus.FAILED: "red", RunStatus.UNDONE: "grey"}
+TOLD = (RunStatus.COMPLETED, RunStatus.UNDONE)  # those that could say at their end what they did
 LEAVE = "You may leave this page; it goes on by itself, also after a restart."
 NEXT = {  # what the page says below the bar
     RunStatus.RUNNING: LEAVE,
@@ -193,7 +194,7 @@ class RunDesk(ReadOnly):
         ]
 
     def tables(self, run: SchedulerRun) -> list[Table]:
-        ended = [*run_tables.counts(run), run_tables.crowded(run), *run_tables.differences(run)] if run.status != RunStatus.RUNNING else []
+        ended = [*run_tables.counts(run), run_tables.crowded(run), *run_tables.differences(run)] if run.status in TOLD else []
         return [*ended, run_tables.versions(run), run_tables.chunks(run)]
 
     def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
@@ -207,7 +208,7 @@ class RunDesk(ReadOnly):
             "badge": state_badge(run),
             "progress": run_progress.of(run, now=timezone.now()),
             "says": NEXT[RunStatus(run.status)],
-            "counts": counts(run) if run.status != RunStatus.RUNNING else [],
+            "counts": counts(run) if run.status in TOLD else [],
             "moves": run.status == RunStatus.RUNNING,
             "stage": run.status,
             "run_acts": [(act, self.act_url(act, run)) for act in self.acts_on(run, request)],
