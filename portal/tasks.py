@@ -95,7 +95,11 @@ def hand_over_due(
         terms = wiring.hand_over_terms(seconds=_slice(seconds))
         if not ours or not (early or terms.now >= terms.begins(wiring.today()) - HAND_OVER_LEAD):
             return hand_over.Tally(already_running=not ours).as_dict()
-        tally = hand_over.hand_over(day=date.fromisoformat(day) if day else wiring.today(), terms=terms, limit=limit)
+        try:
+            tally = hand_over.hand_over(day=date.fromisoformat(day) if day else wiring.today(), terms=terms, limit=limit)
+        except hand_over.NoPostalAddress as missing:
+            journal.count_error("campaigns", str(missing))
+            raise
     for sentence in tally.attention:
         journal.count_error("campaigns", sentence)
     if tally.handed_over:

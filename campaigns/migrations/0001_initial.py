@@ -210,6 +210,7 @@ class Migration(migrations.Migration):
                 ("unchanged", models.BigIntegerField(default=0)),
                 ("refused", models.BigIntegerField(default=0)),
                 ("flagged", models.BigIntegerField(default=0, help_text="Rows that are taken, with a doubt noted.")),
+                ("doubts", models.JSONField(default=list, help_text="The first of those doubts, in sentences.")),
             ],
             options={
                 "verbose_name": "import",
