@@ -257,9 +257,9 @@ def check_campaign_mails_can_leave(*, databases: Iterable[str] | None = None, **
             return
     except DatabaseError:
         return  # not migrated yet
-    if f"{urlsplit(settings.PLANS_URL).hostname}".endswith(("example.com", *RESERVED)):
-        hint = "Set PLANS_URL to the page where contacts look at plans."
-        yield Warning(f"There are campaigns, but PLANS_URL is {settings.PLANS_URL!r}: their links lead nowhere.", hint=hint, id="portal.W007")
+    if f".{urlsplit(settings.PLANS_URL).hostname}".endswith((".example.com", *RESERVED)):
+        told = f"There are campaigns, but PLANS_URL is {settings.PLANS_URL!r}: their links lead nowhere."
+        yield Warning(told, hint="Set PLANS_URL to the page where contacts look at plans.", id="portal.W007")
     if not settings.OFFICE_ADDRESS.strip():
         hint = "Set OFFICE_ADDRESS to the office's postal address."
         yield Warning("There are campaigns, but OFFICE_ADDRESS is empty: none of their mails is handed over.", hint=hint, id="portal.W008")

@@ -1,6 +1,6 @@
 """Three weeks of campaign mails before the first start, and today's: planned, handed over and followed up by the portal's own rules.
 
-Nothing of the past has really left: its mails are written down as sent, with the try that would have been. Today's are queued, and leave at once.
+Nothing of the past has really left: its mails are written down as sent, with the try that would have been. Today's are queued.
 """
 
 import uuid
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from random import Random
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -66,6 +67,7 @@ class PastWeeks:
 
     def arrive(self, mail: EmailSchedule, *, at: datetime) -> None:
         """Its message goes the way that every message goes, at that time."""
+        assert mail.message_id, "it was handed over"
         token, message = uuid.uuid4(), Message.objects.filter(pk=mail.message_id)
         message.move(Status.CLAIMED, lease=token, leased_until=Now() + LEASE, created_at=at, due_at=at)
         message.move(Status.TRANSMITTING, transmitting_since=at, attempts=1, tries=1)
@@ -83,8 +85,8 @@ class PastWeeks:
                 unsubscribing.unsubscribe(mail.pk)
 
     def click(self, mail: EmailSchedule, *, at: datetime) -> None:
-        of_whom = {"contact_id": mail.contact_id, "message_id": mail.message_id}
+        of_whom: dict[str, Any] = {"contact_id": mail.contact_id, "message_id": mail.message_id}
         record_engagement(f"sample:click:{mail.pk}", kind=Behaviour.CLICKED, at=at, **of_whom)
         if self.chance.random() < ANSWERS:
-            facts = {"has_medical_conditions": self.chance.random() < CONDITIONS}
-            record_engagement(f"sample:answer:{mail.pk}", kind=Behaviour.ANSWERED, at=at + timedelta(minutes=9), facts=facts, **of_whom)
+            of_whom["facts"] = {"has_medical_conditions": self.chance.random() < CONDITIONS}
+            record_engagement(f"sample:answer:{mail.pk}", kind=Behaviour.ANSWERED, at=at + timedelta(minutes=9), **of_whom)
