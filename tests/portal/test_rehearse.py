@@ -103,7 +103,7 @@ def test_stopped_half_way_it_leaves_no_database_behind(word):
     before = scratch_databases()
     day = rehearse()
     assert day.stderr
-    assert "mails queued" in day.stderr.readline()
+    assert "contacts read" in day.stderr.readline()
     assert scratch_databases() - before
 
     day.send_signal(word)
