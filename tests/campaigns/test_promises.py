@@ -66,6 +66,7 @@ def engaged(**facts: Any) -> int:
 
 def run(standing: RunStatus = RunStatus.COMPLETED, **facts: Any) -> int:
     plain = {"day": DAY, "scope": "all", "reason": "", "status": standing.value, "error": "", "settings": "{}", "config_versions": "{}"}
+    plain |= {"step": "done", "differences": "{}"}
     numbers = ("contacts", "contacts_done", "invalid", "scheduled", "skipped", "added", "changed", "removed", "unchanged")
     plain |= dict.fromkeys((*numbers, "daily_cap", "peak_rss_mb"), 0) | dict.fromkeys(("by_type", "by_reason", "by_day", "over_cap"), "{}")
     plain |= dict.fromkeys(("contacts_checksum", "before_checksum", "after_checksum"), "")
@@ -74,6 +75,7 @@ def run(standing: RunStatus = RunStatus.COMPLETED, **facts: Any) -> int:
 
 def chunk(**facts: Any) -> int:
     plain = {"run_id": facts.pop("run_id", None) or run(), "number": 1, "first_id": 1, "last_id": 9, "contacts": 9, "counts": "{}"}
+    plain |= {"step": "plan", "tries": 0}
     return insert("campaigns_runchunk", plain | facts)
 
 
