@@ -27,6 +27,7 @@ class Mail:
     instance: Any = None
     moved_from: date | None = None
     over_cap: bool = False
+    parent: int | None = None  # of a follow-up, the number of the mail it follows
 
     @property
     def event(self) -> Event:
