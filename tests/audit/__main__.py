@@ -9,6 +9,8 @@ from random import Random
 
 import django
 
+SHOWN_EVERY = 30  # nights
+
 
 def main() -> int:
     asked = ArgumentParser(prog="make audit", description=__doc__)
@@ -28,14 +30,19 @@ def main() -> int:
 def audited(told: Namespace) -> int:
     from portal.rehearsal.scratch import scratch_database  # noqa: PLC0415  # needs Django
     from tests.audit.in_database import InDatabase  # noqa: PLC0415
-    from tests.audit.nights import audit  # noqa: PLC0415
+    from tests.audit.nights import Auditor  # noqa: PLC0415
     from tests.audit.office import Office  # noqa: PLC0415
 
     office = Office(Random(told.seed), date(2024, 1, 1), limit=told.limit)
     office.open(told.contacts)
     before = time.monotonic()
     with scratch_database(keep=False):
-        found = audit(office, InDatabase(), nights=told.nights, oracle_every=told.oracle_every)
+        auditor = Auditor(office, InDatabase(), oracle_every=told.oracle_every)
+        for found in auditor.days(told.nights):
+            if office.counted["nights"] % SHOWN_EVERY == 0:
+                so_far = f"{office.day}: {found.counted['mails sent']:,} mails sent, {found.broken.total()} promises broken"
+                sys.stderr.write(f"{time.monotonic() - before:7,.0f} s  {so_far}\n")
+    found = auditor.told
     sys.stdout.write(f"{found.report()}\n{time.monotonic() - before:,.0f} seconds\n")
     return 1 if found.broken else 0
 

@@ -11,20 +11,19 @@ from tests.audit.record import Record
 from tests.audit.windows import ONE_DAY, Window, anniversary, read_date, walk, windows
 
 SPAN = 31 * ONE_DAY
-LONG = 200 * ONE_DAY  # nothing has happened for so long that no mail of the past month could be concerned
+PLANNED = 80 * ONE_DAY  # before today every mail about an event of the past month was planned
+OPENED = 200 * ONE_DAY  # before today every window that ended in the past month opened
 
 
 def untold(office: Office, record: Record, *, runs: Collection[date], rules_since: date) -> Iterator[tuple[int, Any]]:
     """Events of the past month without any row, with their contacts."""
-    if len(runs) == 0 or min(runs) > office.day - LONG:
-        return
+    first = min(runs, default=office.day)
     for number, contact in office.people.items():
-        if contact["as_it_is_since"] > office.day - LONG:
-            continue
-        own = list(record.own[number].values())
-        told = {identity(mail.event) for mail in own if not mail.is_follow_up}
-        yield from ((number, event) for event in events(contact, day=office.day, runs=runs) if identity(event) not in told)
-        if rules_since < office.day - LONG:
+        own, since = list(record.own[number].values()), max(contact["as_it_is_since"], first)
+        if since <= office.day - PLANNED:
+            told = {identity(mail.event) for mail in own if not mail.is_follow_up}
+            yield from ((number, event) for event in events(contact, day=office.day, runs=runs) if identity(event) not in told)
+        if max(since, rules_since) <= office.day - OPENED:
             yield from ((number, window) for window in unmentioned(contact, own, office=office))
 
 
@@ -38,7 +37,7 @@ def events(contact: Mapping[str, Any], *, day: date, runs: Collection[date]) -> 
         yield from ((email_type, None, event) for email_type, event in yearly if day - SPAN <= event < day)
     for target in contact["targets"]:
         trigger = date.fromisoformat(target["trigger_date"])
-        if day - SPAN <= trigger < day and any(night in runs and is_active(target, night) for night in walk(day - LONG, trigger)):
+        if day - SPAN <= trigger < day and any(night in runs and is_active(target, night) for night in walk(day - OPENED, trigger)):
             yield f"campaign_{target['campaign_type']}", target["instance"], trigger
 
 

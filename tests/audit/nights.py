@@ -1,7 +1,7 @@
 """Day after day, plan, hand over and send, and after each of them everything that must hold of what was touched; of all, now and then."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
@@ -52,16 +52,9 @@ class Findings:
 
 def audit(office: Office, machine: Machine, *, nights: int, oracle_every: int, full_every: int = 30) -> Findings:
     """The whole simulation. Every night the oracle works out the schedule of every `oracle_every`-th contact."""
-    auditor = Auditor(office, machine, oracle_every=oracle_every)
-    for number, day in enumerate(office.days(nights), start=1):
-        if day.plans:
-            auditor.plan(everybody=number % full_every == 0)
-        office.morning()
-        if day.hands_over:
-            auditor.hand_over()
-        if day.sends:
-            auditor.send()
-    auditor.told.counted.update(office.counted)
+    auditor = Auditor(office, machine, oracle_every=oracle_every, full_every=full_every)
+    for _ in auditor.days(nights):
+        pass
     return auditor.told
 
 
@@ -70,6 +63,7 @@ class Auditor:
     office: Office
     machine: Machine
     oracle_every: int
+    full_every: int = 30
     told: Findings = field(default_factory=Findings)
     record: Record = field(default_factory=Record)
     known: dict[int, tuple[dict[str, Any], Numbers]] = field(default_factory=dict)  # of mails that wait, what was true when handed over
@@ -78,6 +72,19 @@ class Auditor:
     planned_on: date = date.min
     runs: set[date] = field(default_factory=set)
     rules_since: date = date.min
+
+    def days(self, count: int) -> Iterator[Findings]:
+        """Day after day, what was found until then."""
+        for number, day in enumerate(self.office.days(count), start=1):
+            if day.plans:
+                self.plan(everybody=number % self.full_every == 0)
+            self.office.morning()
+            if day.hands_over:
+                self.hand_over()
+            if day.sends:
+                self.send()
+            yield self.told
+        self.told.counted.update(self.office.counted)
 
     def found(self, promise: str, breaches: Iterable[Any]) -> None:
         self.told.found(promise, breaches, day=self.office.day)
@@ -135,7 +142,7 @@ class Auditor:
         day, numbers = self.office.day, self.office.numbers
         for number, contact in known.items():
             wanted: list[Row] = conflicts(expected(contact, day=day, numbers=numbers), numbers=numbers)
-            missing = moves.unexplained(wanted, list(self.record.own[number].values()))
+            missing = moves.unexplained(wanted, list(self.record.own[number].values()), day=day)
             self.found("the schedule is what the oracle expects", ((*pair, contact) for pair in missing))
             self.told.counted["schedules that the oracle worked out"] += 1
             self.told.counted["rows that the oracle expected"] += len(wanted)
@@ -161,23 +168,24 @@ class Auditor:
         self.found("every event is sent, planned or skipped with its reason", untold)
 
     def hand_over(self) -> None:
-        office, day = self.office, self.office.day
-        before = self.record.mails.copy() if False else self.record.mails
+        office, before = self.office, self.record.mails
         changes = self.machine.hand_over(office)
-        handed = [mail for number, mail in changes.stand.items() if mail.status in WAITS and before[number].status not in WAITS]
-        for number, mail in changes.stand.items():
-            if mail.status in WAITS:
-                self.known[number] = {mail.contact: dict(office.people[mail.contact])}, office.numbers
+        handed = {number: mail for number, mail in changes.stand.items() if mail.status in WAITS and before[number].status not in WAITS}
+        self.known |= {number: ({mail.contact: dict(office.people[mail.contact])}, office.numbers) for number, mail in handed.items()}
         self.record.take(changes.stand, changes.gone)
-        within = [mail for mail in handed if not mail.over_cap]
-        cap = moves.daily_cap(len(office.people))
-        self.found("mails handed over above the cap say so", [(len(within), cap)] if len(within) > cap else [])
+        self.check_handed(list(handed.values()))
+        stopped = (mail.reason or mail.status for number, mail in changes.stand.items() if number not in handed)
+        self.told.counted.update(f"mails stopped at hand-over: {why}" for why in stopped)
+
+    def check_handed(self, handed: Sequence[Mail]) -> None:
+        office, cap = self.office, moves.daily_cap(len(self.office.people))
+        within = sum(not mail.over_cap for mail in handed)
+        self.found("mails handed over above the cap say so", [(within, cap)] if within > cap else [])
         self.found("nothing is handed over inside a window", moves.inside_windows(handed, office.people, numbers=office.numbers))
         self.found("nothing is handed over beyond its event", moves.beyond_events(handed))
         self.found("nobody suppressed is handed over", (mail for mail in handed if mail.contact in office.suppressed))
-        self.found("nothing is handed over before its day", (mail for mail in handed if mail.date != day))
+        self.found("what is handed over has this day", (mail for mail in handed if mail.date != office.day))
         self.told.counted["mails handed over"] += len(handed)
-        self.told.counted.update(Counter(f"mails stopped at hand-over: {mail.reason or mail.status}" for mail in changes.stand.values() if mail not in handed))
 
     def send(self) -> None:
         """What leaves today, together with all that ever left."""
@@ -206,6 +214,3 @@ class Auditor:
 def event_of(mail: Mail) -> Any:
     return mail.parent if mail.is_follow_up else (mail.contact, identity(mail.event))
 
-
-def told_of(sent: Sequence[Mail]) -> Counter[str]:
-    return Counter(mail.email_type for mail in sent)
