@@ -6,6 +6,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from datetime import date
 from random import Random
+from typing import Any
 
 import django
 
@@ -33,18 +34,25 @@ def audited(told: Namespace) -> int:
     from tests.audit.nights import Auditor  # noqa: PLC0415
     from tests.audit.office import Office  # noqa: PLC0415
 
-    office = Office(Random(told.seed), date(2024, 1, 1), limit=told.limit)
+    office, began = Office(Random(told.seed), date(2024, 1, 1), limit=told.limit), time.monotonic()
     office.open(told.contacts)
-    before = time.monotonic()
     with scratch_database(keep=False):
         auditor = Auditor(office, InDatabase(), oracle_every=told.oracle_every)
+        known: set[str] = set()
         for found in auditor.days(told.nights):
-            if office.counted["nights"] % SHOWN_EVERY == 0:
-                so_far = f"{office.day}: {found.counted['mails sent']:,} mails sent, {found.broken.total()} promises broken"
-                sys.stderr.write(f"{time.monotonic() - before:7,.0f} s  {so_far}\n")
-    found = auditor.told
-    sys.stdout.write(f"{found.report()}\n{time.monotonic() - before:,.0f} seconds\n")
-    return 1 if found.broken else 0
+            known = show(found, office, known, seconds=time.monotonic() - began)
+    sys.stdout.write(f"{auditor.told.report()}\n{time.monotonic() - began:,.0f} seconds, seed {told.seed}\n")
+    return 1 if auditor.told.broken else 0
+
+
+def show(found: Any, office: Any, known: set[str], *, seconds: float) -> set[str]:
+    """How far it is, now and then; a promise that is broken for the first time, at once. Those that were broken until now."""
+    for promise in found.broken.keys() - known:
+        sys.stderr.write(f"BROKEN: {promise}\n    {found.examples[promise][0]}\n")
+    if office.counted["nights"] % SHOWN_EVERY == 0:
+        so_far = f"{found.counted['mails sent']:,} mails sent, {found.broken.total()} breaches"
+        sys.stderr.write(f"{seconds:7,.0f} s  {office.day}: {so_far}\n")
+    return set(found.broken)
 
 
 if __name__ == "__main__":

@@ -37,8 +37,14 @@ def events(contact: Mapping[str, Any], *, day: date, runs: Collection[date]) -> 
         yield from ((email_type, None, event) for email_type, event in yearly if day - SPAN <= event < day)
     for target in contact["targets"]:
         trigger = date.fromisoformat(target["trigger_date"])
-        if day - SPAN <= trigger < day and any(night in runs and is_active(target, night) for night in walk(day - OPENED, trigger)):
+        if day - SPAN <= trigger < day and was_due(target, trigger, runs=runs):
             yield f"campaign_{target['campaign_type']}", target["instance"], trigger
+
+
+def was_due(target: Mapping[str, Any], trigger: date, *, runs: Collection[date]) -> bool:
+    """A run knew the campaign in time, and it was not ended before its day: of one that was, nothing is owed (5.9)."""
+    nights = walk(target["known_since"], trigger)
+    return is_active(target, trigger) and any(night in runs and is_active(target, night) for night in nights)
 
 
 def unmentioned(contact: Mapping[str, Any], own: Collection[Mail], *, office: Office) -> Iterator[Window]:

@@ -159,6 +159,7 @@ class Office:
         end = self.random.choice([None, str(near(self.random, self.day, before=-5, after=60))])
         number = len(self.campaigns) + 1
         facts = {"campaign_type": kind, "instance": number, "active_start_date": str(self.day), "active_end_date": end}
+        facts["known_since"] = self.day if self.is_night else self.day + ONE_DAY  # by runs
         self.campaigns[number] = facts
         self.news.campaigns.append(facts)
         for one in self.people.values():

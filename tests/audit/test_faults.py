@@ -18,7 +18,7 @@ from tests.audit.office import Office, Pace
 
 NIGHTS = 60  # at most: it ends as soon as the fault is found
 Patch = pytest.MonkeyPatch
-BUSY = Pace(campaign=1 / 2, corrected=1 / 30, moved=1 / 30, suppressed=1 / 100, rules=1 / 20, in_the_morning=1 / 2)
+BUSY = Pace(campaign=1 / 2, corrected=1 / 8, moved=1 / 30, suppressed=1 / 100, rules=1 / 20, in_the_morning=1 / 2)
 
 
 class Forgets(InDatabase):
@@ -26,7 +26,7 @@ class Forgets(InDatabase):
 
     def plan(self, office: Office) -> Changes:
         made = super().plan(office)
-        EmailSchedule.objects.filter(email_type="post_window").delete()
+        EmailSchedule.objects.planned().filter(email_type="post_window").delete()
         lost = self.changes()
         return Changes({number: mail for number, mail in made.stand.items() if number not in lost.gone}, made.gone + lost.gone)
 
