@@ -16,6 +16,7 @@ from campaigns.settings import SchedulerSettings
 HEADER = 19  # bytes before the first row of a binary COPY
 NOTHING = -(2**31)  # stands for NULL
 PAST_DAYS = 400  # what is older concerns no rule
+RECENT = "(mail.send_on >= %(since)s OR coalesce(mail.event_on, 'infinity') >= %(since)s)"  # without an event it is never over
 SENT_DAY = "(message.sent_at AT TIME ZONE %(zone)s)::date"
 
 CONTACTS = """
@@ -30,7 +31,8 @@ TARGETS = """
     FROM campaigns_contactcampaign AS target
     JOIN campaigns_campaigninstance AS instance ON instance.id = target.instance_id
     JOIN campaigns_campaigntype AS type ON type.id = instance.campaign_type_id
-    WHERE {some} AND (instance.active_until IS NULL OR instance.active_until >= %(since)s) AND 'campaign_' || type.name = ANY(%(names)s)
+    WHERE {some} AND (instance.active_until IS NULL OR instance.active_until >= %(since)s)
+        AND coalesce(target.trigger_on, 'infinity') >= %(since)s AND 'campaign_' || type.name = ANY(%(names)s)
     ORDER BY target.contact_id, target.id
 """
 FOR_ALL = """
@@ -46,7 +48,7 @@ MAILS = f"""
         (CASE {{statuses}} END)::int4, coalesce(mail.campaign_instance_id, {NO_INSTANCE}),
         coalesce(mail.moved_from - date '1970-01-01', %(nothing)s), coalesce(mail.parent_id, {NO_INSTANCE})
     FROM campaigns_emailschedule AS mail LEFT JOIN messaging_message AS message ON message.id = mail.message_id
-    WHERE {{some}} AND mail.send_on >= %(since)s AND mail.email_type = ANY(%(names)s)
+    WHERE {{some}} AND {RECENT} AND mail.email_type = ANY(%(names)s)
 """
 HISTORIES = f"""
     {MAILS} AND mail.status <> '{Status.SKIPPED}'

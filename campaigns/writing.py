@@ -12,7 +12,7 @@ import numpy as np
 from django.db import connection
 
 from campaigns.differences import STANDING, Difference
-from campaigns.loading import NOTHING, Some, chosen, days, facts, table
+from campaigns.loading import NOTHING, RECENT, Some, chosen, days, facts, table
 from campaigns.models.schedule import SkipReason, Status
 from campaigns.rules.email_types import POST_WINDOW
 from campaigns.rules.shapes import NO_INSTANCE, REASON_WORDS, STATUS_WORDS, Array, Contacts
@@ -40,7 +40,7 @@ STANDS = f"""
         ) END
     FROM campaigns_emailschedule AS mail
     WHERE {{some}} AND mail.status IN ('{Status.PRE_SCHEDULED}', '{Status.SKIPPED}') AND mail.parent_id IS NULL
-        AND mail.send_on >= %(since)s
+        AND {RECENT}
     ORDER BY mail.contact_id, mail.id
 """
 ORDER = ("contact", "id", "kind", "status", "reason", "send_on", "event_on", "moved_from", "window_end", "instance", "priority")

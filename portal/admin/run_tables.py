@@ -12,9 +12,10 @@ from portal.admin import cells, schedule_cells
 from portal.admin.records import Table
 from portal.config.models import ConfigVersion
 
-SHOWN = 40  # rows of a long table
+SHOWN = 15  # rows of a long table
 CHANGES = {"added": "Added", "changed": "Changed", "removed": "Removed", "missed": "Past, never sent"}
-CAPS = {"daily": "Mails of a day", "effective_date": "Effective-date mails of a day"}
+NEXT = {Step.PLAN: "Plan", Step.SETTLE: "Settle", Step.WRITE: "Write", Step.DONE: "Done"}
+CAPS = {"daily": "all mails", "effective_date": "effective date"}
 
 
 def counts(run: SchedulerRun) -> list[Table]:
@@ -39,7 +40,9 @@ def crowded(run: SchedulerRun) -> Table:
         ]
         for one in run.over_cap[:SHOWN]
     ]
-    return Table(title("Days above a cap", run.over_cap), ["Day", "Cap", "Mails", "Allowed", "Above"], rows, empty="No day is above a cap.")
+    return Table(
+        title("Days above a cap", run.over_cap), ["Day", "Cap of", "Mails", "Allowed", "Above"], rows, empty="No day is above a cap."
+    )
 
 
 def narrowed(cap: str) -> dict[str, str]:
@@ -51,9 +54,9 @@ def differences(run: SchedulerRun) -> list[Table]:
     if not run.differences:
         return []
     return [
+        compared(run, "by_state", "Changed in the schedule, by the contact's state", "State", str),
         compared(run, "by_type", "Changed in the schedule, by type", "Type", schedule_cells.kind),
         compared(run, "by_reason", "Changed in the schedule, by reason for skipping", "Reason", reason_of),
-        compared(run, "by_state", "Changed in the schedule, by the contact's state", "State", str),
         compared(run, "by_day", "Changed in the schedule, by send day", "Day", day_of),
     ]
 
@@ -99,7 +102,7 @@ def chunks(run: SchedulerRun) -> Table:
 
 
 def standing(step: str) -> tuple[str, str]:
-    return str(Step(step).label), "green" if step == Step.DONE else "blue"
+    return NEXT[Step(step)], "green" if step == Step.DONE else "blue"
 
 
 def title(words: str, every: Any) -> str:

@@ -23,7 +23,7 @@ from campaigns.models import Contact, RunStatus, SchedulerRun
 from messaging import journal
 from messaging.models import Level
 from portal import planning, tasks
-from portal.admin import cells, run_progress, run_tables
+from portal.admin import cells, run_progress, run_tables, schedule_cells
 from portal.admin.acts import Act, ActRefused
 from portal.admin.operations import fresh, name_of
 from portal.admin.records import ReadOnly, Table
@@ -34,6 +34,7 @@ from portal.dashboard.campaign_figures import Day
 MAY_RUN = "campaigns.run_scheduler"
 BY_HAND = "Asked for by hand"
 TONES = {RunStatus.RUNNING: "blue", RunStatus.COMPLETED: "green", RunStatus.FAILED: "red", RunStatus.UNDONE: "grey"}
+TOLD = (RunStatus.COMPLETED, RunStatus.UNDONE)  # those that could say at their end what they did
 LEAVE = "You may leave this page; it goes on by itself, also after a restart."
 NEXT = {  # what the page says below the bar
     RunStatus.RUNNING: LEAVE,
@@ -142,7 +143,7 @@ class RunDesk(ReadOnly):
 
     @display(description="day")
     def day_shown(self, run: SchedulerRun) -> SafeString:
-        return cells.two_lines(cells.unbroken(f"{run.day:%b} {run.day.day}, {run.day.year}"), f"run {run.pk}")
+        return cells.two_lines(schedule_cells.day(run.day), f"run {run.pk}")
 
     @display(description="state")
     def state(self, run: SchedulerRun) -> SafeString:
@@ -180,7 +181,7 @@ class RunDesk(ReadOnly):
 
     def facts(self, run: SchedulerRun) -> list[tuple[str, Any]]:
         return [
-            ("Planned from", f"{run.day}, on"),
+            ("First day planned", schedule_cells.day(run.day)),
             ("For", run.get_scope_display()),
             ("By", who(run)),
             ("Why", run.reason or "the clock"),
@@ -193,7 +194,7 @@ class RunDesk(ReadOnly):
         ]
 
     def tables(self, run: SchedulerRun) -> list[Table]:
-        ended = [*run_tables.counts(run), run_tables.crowded(run), *run_tables.differences(run)] if run.status != RunStatus.RUNNING else []
+        ended = [*run_tables.counts(run), run_tables.crowded(run), *run_tables.differences(run)] if run.status in TOLD else []
         return [*ended, run_tables.versions(run), run_tables.chunks(run)]
 
     def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
@@ -207,7 +208,7 @@ class RunDesk(ReadOnly):
             "badge": state_badge(run),
             "progress": run_progress.of(run, now=timezone.now()),
             "says": NEXT[RunStatus(run.status)],
-            "counts": counts(run) if run.status != RunStatus.RUNNING else [],
+            "counts": counts(run) if run.status in TOLD else [],
             "moves": run.status == RunStatus.RUNNING,
             "stage": run.status,
             "run_acts": [(act, self.act_url(act, run)) for act in self.acts_on(run, request)],

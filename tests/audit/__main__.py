@@ -3,20 +3,17 @@
 import os
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from datetime import date
 from random import Random
+from typing import Any
 
 import django
 
+SHOWN_EVERY = 30  # nights
+
 
 def main() -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    django.setup()
-    from tests.audit.in_memory import InMemory  # noqa: PLC0415  # needs Django
-    from tests.audit.nights import audit  # noqa: PLC0415
-    from tests.audit.office import Office  # noqa: PLC0415
-
     asked = ArgumentParser(prog="make audit", description=__doc__)
     asked.add_argument("--contacts", type=int, default=20_000)
     asked.add_argument("--nights", type=int, default=1_096)
@@ -24,14 +21,38 @@ def main() -> int:
     asked.add_argument(
         "--limit", type=int, default=3, help="mails to a contact in any 31 days; 3 is reached more often than the portal's 5"
     )
-    asked.add_argument("--seed", type=int, default=1)
+    asked.add_argument("--seed", type=int, default=int(os.environ.get("AUDIT_SEED", "1")))
     told = asked.parse_args()
-    office = Office(Random(told.seed), date(2024, 1, 1), limit=told.limit)
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "portal.settings", "DEBUG": "0"}
+    django.setup()
+    return audited(told)
+
+
+def audited(told: Namespace) -> int:
+    from portal.rehearsal.scratch import scratch_database  # noqa: PLC0415  # needs Django
+    from tests.audit.in_database import InDatabase  # noqa: PLC0415
+    from tests.audit.nights import Auditor  # noqa: PLC0415
+    from tests.audit.office import Office  # noqa: PLC0415
+
+    office, began = Office(Random(told.seed), date(2024, 1, 1), limit=told.limit), time.monotonic()
     office.open(told.contacts)
-    before = time.monotonic()
-    found = audit(office, InMemory(), nights=told.nights, oracle_every=told.oracle_every)
-    sys.stdout.write(f"{found.report()}\n{time.monotonic() - before:,.0f} seconds\n")
-    return 1 if found.broken else 0
+    with scratch_database(keep=False):
+        auditor = Auditor(office, InDatabase(), oracle_every=told.oracle_every)
+        known: set[str] = set()
+        for found in auditor.days(told.nights):
+            known = show(found, office, known, seconds=time.monotonic() - began)
+    sys.stdout.write(f"{auditor.told.report()}\n{time.monotonic() - began:,.0f} seconds, seed {told.seed}\n")
+    return 1 if auditor.told.broken else 0
+
+
+def show(found: Any, office: Any, known: set[str], *, seconds: float) -> set[str]:
+    """How far it is, now and then; a promise that is broken for the first time, at once. Those that were broken until now."""
+    for promise in found.broken.keys() - known:
+        sys.stderr.write(f"BROKEN: {promise}\n    {found.examples[promise][0]}\n")
+    if office.counted["nights"] % SHOWN_EVERY == 0:
+        so_far = f"{found.counted['mails sent']:,} mails sent, {found.broken.total()} breaches"
+        sys.stderr.write(f"{seconds:7,.0f} s  {office.day}: {so_far}\n")
+    return set(found.broken)
 
 
 if __name__ == "__main__":

@@ -1,114 +1,207 @@
-"""Plans by real runs on the database's rows. Hand-over is still the auditor's own: it queues a message for each mail that may go."""
+"""The office as rows of a database: real runs, real follow-ups, real hand-over, and mails that leave but for the mail server.
 
-from datetime import date
+What the schedule says is never asked of those who write it: a trigger of the auditor's notes every row that anybody touches.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
 
 from campaigns import runs
-from campaigns.models import CampaignInstance, CampaignType, Contact, ContactCampaign, EmailSchedule, Status
-from campaigns.rules.email_types import FIRST_CAMPAIGN_TYPES
-from campaigns.settings import read
-from messaging import outbox
-from messaging.outbox import Draft
-from tests.audit.in_memory import OVERDUE_DAYS, history_of, sent_or_not
-from tests.audit.moves import Mail, by_contact
-from tests.audit.office import Office
-from tests.audit.windows import read_date
-from tests.factories import SENDER
+from campaigns.following_up import schedule_follow_ups
+from campaigns.hand_over import hand_over
+from campaigns.models import CampaignInstance, CampaignType, Contact, ContactCampaign, EngagementEvent
+from campaigns.rules.email_types import FIRST_CAMPAIGN_TYPES, FIXED_NAMES
+from campaigns.settings import SchedulerSettings
+from messaging.models import Suppression
+from portal.config import kinds, scheduler
+from tests.audit.moves import Mail
+from tests.audit.office import News, Office
+from tests.audit.windows import ONE_DAY, read_date
+from tests.campaigns.mails import TERMS, make_template
 
-SEEN = {"cancelled": "cancelled", "skipped": "skipped", "pre-scheduled": "pre-scheduled"}  # whatever else has its message
+ZONE = ZoneInfo("America/Chicago")
+PROGRESS = {"queued": "scheduled", "claimed": "processing", "transmitting": "processing"}
+WATCH = """
+    CREATE TABLE audit_touched (id bigint NOT NULL);
+    CREATE FUNCTION audit_watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO audit_touched SELECT id FROM touched;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER audit_added AFTER INSERT ON campaigns_emailschedule
+        REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION audit_watch();
+    CREATE TRIGGER audit_changed AFTER UPDATE ON campaigns_emailschedule
+        REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION audit_watch();
+    CREATE TRIGGER audit_removed AFTER DELETE ON campaigns_emailschedule
+        REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION audit_watch();
+"""
+TOUCHED = """
+    SELECT touched.id, mail.contact_id, mail.email_type::text,
+        coalesce((message.sent_at AT TIME ZONE 'America/Chicago')::date, mail.send_on), mail.event_on,
+        coalesce(message.status, mail.status)::text, nullif(mail.skip_reason, '')::text, mail.campaign_instance_id, mail.moved_from,
+        mail.over_cap, mail.parent_id
+    FROM (SELECT DISTINCT id FROM audit_touched) AS touched
+    LEFT JOIN campaigns_emailschedule AS mail ON mail.id = touched.id
+    LEFT JOIN messaging_message AS message ON message.id = mail.message_id
+    ORDER BY touched.id
+"""
+STEP = """
+    WITH moved AS (UPDATE messaging_message SET {change} WHERE status = '{before}' {which} RETURNING id)
+    INSERT INTO audit_touched SELECT mail.id FROM campaigns_emailschedule AS mail JOIN moved ON moved.id = mail.message_id
+"""
+SUPPRESSED = "AND EXISTS (SELECT FROM messaging_suppression AS stop WHERE stop.address = lower(recipient))"
+TOKEN = "00000000-0000-0000-0000-000000000001"
+STEPS = (  # how a queued mail leaves, or does not: change, before, which
+    ("status = 'cancelled', reason = 'suppressed'", "queued", SUPPRESSED),
+    ("status = 'cancelled', reason = 'expired'", "queued", "AND expires_at <= %(at)s"),
+    (f"status = 'claimed', lease = '{TOKEN}', leased_until = %(at)s", "queued", ""),
+    ("status = 'transmitting', transmitting_since = %(at)s", "claimed", ""),
+    ("status = 'sent', sent_at = %(at)s, lease = NULL, leased_until = NULL", "transmitting", ""),
+)
 
 
+@dataclass(frozen=True)
+class Changes:
+    """What was touched: the rows as they stand now, by number, and the numbers of those that are gone."""
+
+    stand: dict[int, Mail]
+    gone: list[int]
+
+
+@dataclass
 class InDatabase:
-    """The office's contacts and campaigns as rows, kept up every night."""
+    """The office's contacts, campaigns and configuration as rows, kept up whenever something happens."""
 
-    def __init__(self) -> None:
-        # the office names whom a campaign means: no type means everybody
-        self.behaviours = {name: vars(one) | {"target_all_contacts": False} for name, one in FIRST_CAMPAIGN_TYPES.items()}
-        self.types = {name: CampaignType.objects.update_or_create(name=name, defaults=one)[0] for name, one in self.behaviours.items()}
-        self.rows: dict[int, list[Mail]] = {}
+    config: dict[str, Any] = field(default_factory=dict)
+    reported: frozenset[date] = frozenset()  # days above the cap, by the last run
 
-    def history(self, contact: int) -> list[dict[str, Any]]:
-        return [history_of(mail) for mail in self.rows.get(contact, ())]
+    def __post_init__(self) -> None:
+        for name, one in FIRST_CAMPAIGN_TYPES.items():  # the office names whom a campaign means: no type means everybody
+            CampaignType.objects.update_or_create(name=name, defaults=vars(one) | {"target_all_contacts": False})
+        self.types = {one.name: one for one in CampaignType.objects.all()}
+        for name in [*FIXED_NAMES, *(f"campaign_{name}" for name in self.types)]:
+            make_template(name, html="")
+        with connection.cursor() as cursor:
+            cursor.execute(WATCH)
 
-    def plan(self, office: Office) -> list[Mail]:
-        """A run on what the office knows tonight; every row that stands afterwards."""
+    def plan(self, office: Office) -> Changes:
+        """A run on what the office knows tonight, and the follow-ups of the early morning."""
         self.write(office)
-        runs.run(runs.Order(day=office.day, settings=read(office.config | {"campaign_types": self.behaviours}), versions={}))
-        return self.read_rows()
+        settings, versions = in_force(moment(office.day, hour=2))
+        done = runs.run(runs.Order(day=office.day, settings=settings, versions=dict(versions)))
+        self.reported = frozenset(date.fromisoformat(one["day"]) for one in done.over_cap if one["cap"] == "daily")
+        schedule_follow_ups(day=office.day, at=moment(office.day, hour=5), settings=settings)
+        return self.changes()
 
-    def read_rows(self) -> list[Mail]:
-        rows = [mail_of(row) for row in EmailSchedule.objects.filter(parent=None).with_progress()]
-        self.rows = by_contact(rows)
-        return rows
+    def hand_over(self, office: Office) -> Changes:
+        """Hand-over at half past eight, by the rules of this moment."""
+        self.write(office)
+        now = moment(office.day, hour=8, minute=30)
+        hand_over(day=office.day, terms=replace(TERMS, settings=in_force(now)[0], now=now))
+        return self.changes()
+
+    def send(self, office: Office) -> Changes:
+        """Whatever waits leaves at ten, unless its time is over or its address is suppressed."""
+        self.write(office)
+        with connection.cursor() as cursor:
+            for change, before, which in STEPS:
+                cursor.execute(STEP.format(change=change, before=before, which=which), {"at": moment(office.day, hour=10)})
+        return self.changes()
+
+    def changes(self) -> Changes:
+        with connection.cursor() as cursor:
+            cursor.execute(TOUCHED)
+            rows = cursor.fetchall()
+            cursor.execute("DELETE FROM audit_touched")
+        return Changes({row[0]: mail_of(row) for row in rows if row[1]}, [row[0] for row in rows if not row[1]])
+
+    # What happens in the office
 
     def write(self, office: Office) -> None:
-        people = office.people.values()
-        Contact.objects.bulk_create(
-            [contact_row(one) for one in people],
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=["state", "birth_date", "effective_date"],
-        )
-        targets = [(one["id"], target) for one in people for target in one["targets"]]
-        CampaignInstance.objects.bulk_create([self.instance_row(target) for _, target in targets], ignore_conflicts=True)
-        ContactCampaign.objects.bulk_create([target_row(number, target) for number, target in targets], ignore_conflicts=True)
+        """What has happened in the office since it was asked last."""
+        self.put_versions(office)
+        news = office.tells()
+        write_people([office.people[number] for number in sorted(news.people)])
+        self.write_campaigns(news)
+        Suppression.objects.bulk_create([Suppression(address=address(number), reason="asked") for number in sorted(news.suppressed)])
+        EngagementEvent.objects.bulk_create(list(events_of(news.behaviour, office.day)), ignore_conflicts=True)
 
-    def instance_row(self, target: dict[str, Any]) -> CampaignInstance:
-        return CampaignInstance(
-            pk=target["instance"],
-            campaign_type=self.types[target["campaign_type"]],
-            name=f"campaign {target['instance']}",
-            active_from=target["active_start_date"],
-            active_until=target["active_end_date"],
-        )
+    def write_campaigns(self, news: News) -> None:
+        CampaignInstance.objects.bulk_create([self.instance_row(one) for one in news.campaigns])
+        ContactCampaign.objects.bulk_create([target_row(*one) for one in news.targets], batch_size=2_000)
+        for number, day in news.ended.items():
+            CampaignInstance.objects.filter(pk=number).update(active_until=day)
 
-    def hand_over(self, office: Office) -> list[Mail]:
-        gone = []
-        for row in EmailSchedule.objects.due(office.day, overdue_days=OVERDUE_DAYS).order_by("pk"):
-            others = [*self.rows[row.contact_id], *(mail for mail in gone if mail.contact == row.contact_id)]
-            mail = sent_or_not(mail_of(row), others, office)
-            if mail.status == "cancelled":
-                EmailSchedule.objects.filter(pk=row.pk).move(Status.CANCELLED)
-            if mail.status == "sent":
-                gone.append(mail)
-                send(row, day=office.day)
-        self.read_rows()
-        return gone
+    def instance_row(self, told: Mapping[str, Any]) -> CampaignInstance:
+        number, begin, end = told["instance"], told["active_start_date"], told["active_end_date"]
+        kind = self.types[told["campaign_type"]]
+        return CampaignInstance(pk=number, campaign_type=kind, name=f"campaign {number}", active_from=begin, active_until=end)
+
+    def put_versions(self, office: Office) -> None:
+        """What the office has changed of its configuration, as versions in force from this moment on."""
+        changed = {name: value for name, value in office.config.items() if self.config.get(name) != value}
+        self.config = dict(office.config)
+        at = moment(office.day, hour=1 if office.is_night else 7)
+        for name, value in changed.items():
+            kind = kind_of(name)
+            data = kinds.data_in_force(kind, at=at)[1] | (value if name == "state_rules" else {name: value})
+            kinds.put(kind, data, valid_from=at, author=None, note="The auditor's office decided so.")
 
 
-def send(row: EmailSchedule, *, day: date) -> None:
-    (message,) = outbox.queue([draft_of(row)], sender=SENDER)
-    EmailSchedule.objects.filter(pk=row.pk).move(Status.SCHEDULED, message=message, send_on=day)
+def in_force(at: datetime) -> tuple[SchedulerSettings, Mapping[str, int]]:
+    return scheduler.in_force(at=at, environment="")
 
 
-def draft_of(row: EmailSchedule) -> Draft:
-    return Draft(key=f"audit:{row.pk}", kind=row.email_type, recipient=f"c{row.contact_id}@example.org", subject="S", text="T")
+def moment(day: date, *, hour: int, minute: int = 0) -> datetime:
+    """That time in the office, in UTC."""
+    return datetime.combine(day, time(hour, minute), tzinfo=ZONE).astimezone(UTC)
 
 
-def contact_row(told: dict[str, Any]) -> Contact:
-    return Contact(
-        pk=told["id"],
-        email=f"c{told['id']}@example.org",
-        zip_code="00000",
-        state=told["state"],
-        birth_date=read_date(told["birth_date"]),
-        effective_date=read_date(told["effective_date"]),
-    )
+def kind_of(setting: str) -> str:
+    """The kind of configuration that has it; the state rules are one by themselves."""
+    return next(name for name, kind in kinds.KINDS.items() if setting == name or (name in kinds.OF_SCHEDULER and setting in kind.shipped))
 
 
-def target_row(number: int, target: dict[str, Any]) -> ContactCampaign:
+def address(number: int) -> str:
+    return f"c{number}@example.org"
+
+
+def write_people(people: list[dict[str, Any]]) -> None:
+    changed = {"update_conflicts": True, "unique_fields": ["id"], "update_fields": ["state", "birth_date", "effective_date"]}
+    Contact.objects.bulk_create([contact_row(one) for one in people], batch_size=2_000, **changed)
+
+
+def contact_row(told: Mapping[str, Any]) -> Contact:
+    born, began = read_date(told["birth_date"]), read_date(told["effective_date"])
+    number = told["id"]
+    return Contact(pk=number, email=address(number), zip_code="00000", state=told["state"], birth_date=born, effective_date=began)
+
+
+def target_row(number: int, target: Mapping[str, Any]) -> ContactCampaign:
     return ContactCampaign(contact_id=number, instance_id=target["instance"], trigger_on=target["trigger_date"])
 
 
-def mail_of(row: Any) -> Mail:
+def events_of(behaviour: Mapping[int, str], day: date) -> Iterator[EngagementEvent]:
+    for number, what in behaviour.items():
+        told: dict[str, Any] = {"kind": "clicked"} if what == "clicks" else {"kind": "eligibility_answered", "has_conditions": what == "ill"}
+        yield EngagementEvent(key=f"{number} {day} {what}", contact_id=number, at=moment(day - ONE_DAY, hour=18), **told)
+
+
+def mail_of(row: tuple[Any, ...]) -> Mail:
+    _, contact, email_type, day, event, status, reason, instance, moved_from, over_cap, parent = row
     return Mail(
-        contact=row.contact_id,
-        email_type=row.email_type,
-        date=row.send_on,
-        event_date=row.event_on,
-        status=SEEN.get(row.status, "sent"),
-        reason=row.skip_reason or None,
-        instance=row.campaign_instance_id,
-        moved_from=row.moved_from,
-        over_cap=row.over_cap,
+        contact=contact,
+        email_type=email_type,
+        date=day,
+        event_date=event,
+        status=PROGRESS.get(status, status),
+        reason=reason,
+        instance=instance,
+        moved_from=moved_from,
+        over_cap=over_cap,
+        parent=parent,
     )

@@ -1,7 +1,7 @@
 """What must hold of a full plan, after balancing and frequency: every check answers with the mails that break it."""
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +27,7 @@ class Mail:
     instance: Any = None
     moved_from: date | None = None
     over_cap: bool = False
+    parent: int | None = None  # of a follow-up, the number of the mail it follows
 
     @property
     def event(self) -> Event:
@@ -39,22 +40,6 @@ class Mail:
     @property
     def is_follow_up(self) -> bool:
         return self.email_type.startswith("followup_")
-
-
-def mail_told(contact: int, told: Mapping[str, Any]) -> Mail:
-    """A row as `what_if` tells it."""
-    moved = told.get("moved_from")
-    return Mail(
-        contact=contact,
-        email_type=told["email_type"],
-        date=date.fromisoformat(told["date"]),
-        event_date=date.fromisoformat(told["event_date"]),
-        status=told["status"],
-        reason=told["skip_reason"],
-        instance=told["campaign_instance"],
-        moved_from=date.fromisoformat(moved) if moved else None,
-        over_cap=told["over_cap"],
-    )
 
 
 def by_contact(mails: Iterable[Mail]) -> dict[int, list[Mail]]:
@@ -104,11 +89,15 @@ def spans_above(own: Sequence[Mail], limit: int) -> Iterator[Mail]:
 
 
 def needlessly_silent(mails: Iterable[Mail], *, limit: int, day: date) -> list[Mail]:
-    """Mails skipped for the frequency limit from `day` on that would have exceeded it in no span of 31 days."""
+    """Mails skipped for the frequency limit that would exceed it in no span of 31 days.
+
+    From `day` on, and only those whose own day is not over: the next run *may* take up the others again (5.12), and need not.
+    """
     silent = []
     for own in by_contact(mail for mail in mails if not mail.is_follow_up).values():
         going = sorted(mail.date for mail in own if mail.goes)
-        silent += [mail for mail in own if mail.reason == "frequency_limit" and mail.date >= day and fits(mail.date, going, limit)]
+        lost = [mail for mail in own if mail.reason == "frequency_limit" and (mail.moved_from or mail.date) >= day]
+        silent += [mail for mail in lost if fits(mail.date, going, limit)]
     return silent
 
 
@@ -120,14 +109,6 @@ def fits(day: date, going: Sequence[date], limit: int) -> bool:
 
 def daily_cap(contacts: int, share: float = 0.07) -> int:
     return max(1, int(contacts * round(share * 100)) // 100)
-
-
-def above_cap_unreported(mails: Iterable[Mail], *, cap: int, day: date) -> dict[date, tuple[int, int]]:
-    """Days from `day` on with more mails than the cap and than they report: how many go, how many are marked."""
-    counted = [mail for mail in mails if mail.goes and not mail.is_follow_up and mail.date >= day]
-    going = Counter(mail.date for mail in counted)
-    marked = Counter(mail.date for mail in counted if mail.over_cap)
-    return {one: (count, marked[one]) for one, count in going.items() if count > cap and not marked[one]}
 
 
 def wrong_moves(mails: Iterable[Mail], *, spread: int = 2) -> list[Mail]:
@@ -149,15 +130,17 @@ def several_campaigns(mails: Iterable[Mail]) -> list[Mail]:
     ]
 
 
-def unexplained(expected: Iterable[Row], own: Sequence[Mail]) -> list[tuple[Row, Mail | None]]:
+def unexplained(expected: Iterable[Row], own: Sequence[Mail], *, day: date) -> list[tuple[Row, Mail | None]]:
     """Expected rows that the plan neither has as they are, nor moved, nor silent for the frequency limit: forgotten, or wrong."""
     found = {mail.event: mail for mail in own if not mail.is_follow_up}
-    return [(row, found.get(row.event)) for row in expected if not explains(found.get(row.event), row)]
+    return [(row, found.get(row.event)) for row in expected if not explains(found.get(row.event), row, day=day)]
 
 
-def explains(mail: Mail | None, row: Row) -> bool:
-    if mail is None or row.status == "skipped":
-        alike = mail is not None and (mail.status, mail.reason) == (row.status, row.reason)
-        return alike and mail.date <= row.date  # skipped rows of past days stay as history (5.6)
+def explains(mail: Mail | None, row: Row, *, day: date) -> bool:
+    if mail is None:
+        return False
+    if mail.status == "skipped" and (mail.date < day or mail.date == row.date):  # skipped rows of past days stay as history (5.6)
+        return mail.reason == (row.reason or "frequency_limit")
     once_more = mail.moved_from is not None and mail.moved_from < row.date < mail.date  # it stood on a day that is crowded now
-    return (row.date in (mail.date, mail.moved_from) or once_more) and (mail.goes or mail.reason == "frequency_limit")
+    on_its_day = row.date in (mail.date, mail.moved_from) or once_more
+    return row.status != "skipped" and on_its_day and (mail.goes or mail.reason == "frequency_limit")

@@ -1,41 +1,41 @@
-"""Night after night, plan and hand over, and after each of them everything that must hold."""
+"""Day after day, plan, hand over and send, and after each of them everything that must hold of what was touched; of all, now and then."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
-from tests.audit import moves
+from tests.audit import forgetting, moves
+from tests.audit.in_database import Changes
 from tests.audit.moves import Mail
 from tests.audit.office import Office
-from tests.audit.oracle import Row, conflicts, expected, identity, is_active
+from tests.audit.oracle import Numbers, Row, conflicts, expected, identity, is_active
+from tests.audit.record import Record
 from tests.audit.windows import ONE_DAY
 
 EXAMPLES = 5  # of each kind of breach
-A_YEAR = 365 * ONE_DAY
+REMEMBERED = 400 * ONE_DAY  # how far back an event can still concern a plan
+WAITS = {"scheduled", "processing"}  # handed over, not sent
 
 
-class Scheduler(Protocol):
-    """Whoever plans and hands over: in memory, or on the database's rows."""
+class Machine(Protocol):
+    """Whoever plans, hands over and sends. `reported`: the days that the last plan names as above the cap."""
 
-    def history(self, contact: int) -> list[dict[str, Any]]: ...
-    def plan(self, office: Office) -> list[Mail]: ...
-    def hand_over(self, office: Office) -> list[Mail]: ...
+    reported: Collection[date]
+
+    def plan(self, office: Office) -> Changes: ...
+    def hand_over(self, office: Office) -> Changes: ...
+    def send(self, office: Office) -> Changes: ...
 
 
 @dataclass
-class Audit:
+class Findings:
     """What was counted, and what was broken, with examples."""
 
     counted: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
-    sent: list[Mail] = field(default_factory=list)
-    events: set[Any] = field(default_factory=set)
-
-    def again(self, gone: Iterable[Mail]) -> list[Mail]:
-        return [mail for mail in gone if moves.again((mail.contact, identity(mail.event)), self.events)]
 
     def found(self, promise: str, breaches: Iterable[Any], *, day: date) -> None:
         for breach in breaches:
@@ -50,93 +50,167 @@ class Audit:
         return "\n".join([*counted, *broken, *(f"    {one}" for some in self.examples.values() for one in some)])
 
 
-def audit(office: Office, scheduler: Scheduler, *, nights: int, oracle_every: int) -> Audit:
+def audit(office: Office, machine: Machine, *, nights: int, oracle_every: int, full_every: int = 30) -> Findings:
     """The whole simulation. Every night the oracle works out the schedule of every `oracle_every`-th contact."""
-    told, last = Audit(), Night(office)
-    for runs in office.nights(nights):
-        if not runs:
-            continue
-        turn = [number for number in office.people if (number + office.day.toordinal()) % oracle_every == 0]
-        known = {number: {**office.people[number], "history": scheduler.history(number)} for number in turn}
-        rows = scheduler.plan(office)
-        check_plan(rows, office, told)
-        check_expected(rows, known, office, told)
-        tonight = Night(office, rows)
-        told.found("no event is forgotten", last.forgotten_by(tonight), day=office.day)
-        last = tonight
-        check_sent(scheduler.hand_over(office), office, told)
-    told.counted.update(office.counted)
-    return told
-
-
-def check_plan(rows: Sequence[Mail], office: Office, told: Audit) -> None:
-    """The schedule as it stands after tonight's plan."""
-    day, cap = office.day, moves.daily_cap(len(office.people))
-    ahead = [mail for mail in rows if mail.date >= day]
-    live = [mail for mail in rows if mail.date >= day or mail.status != "pre-scheduled"]  # without the overdue ones
-    over = moves.above_cap_unreported(rows, cap=cap, day=day)
-    told.found("nothing is planned inside a window", moves.inside_windows(ahead, office.people, numbers=office.numbers), day=day)
-    told.found("nothing is planned beyond its event", moves.beyond_events(ahead), day=day)
-    told.found("no event is planned twice", moves.twice(rows), day=day)
-    told.found("nobody is planned to get too many mails", moves.above_frequency(live, limit=office.limit), day=day)
-    told.found(
-        "nobody is left out for the frequency limit without need", moves.needlessly_silent(rows, limit=office.limit, day=day), day=day
-    )
-    told.found("a day above the cap says so", over.items(), day=day)
-    told.found("nothing is moved to an earlier day", moves.wrong_moves(ahead), day=day)
-    told.found("campaigns of one day are settled", moves.several_campaigns(live), day=day)
-    told.counted["plans"] += 1
-    told.counted["rows looked at"] += len(rows)
-    told.counted["rows marked over the cap"] += sum(mail.over_cap for mail in ahead)
-    told.counted["rows moved"] += sum(mail.moved_from is not None for mail in ahead)
-    told.counted["rows silent for the frequency limit"] += sum(mail.reason == "frequency_limit" for mail in ahead)
-
-
-def check_expected(rows: Sequence[Mail], known: Mapping[int, Mapping[str, Any]], office: Office, told: Audit) -> None:
-    """The oracle's schedule, row by row, against what stands."""
-    own = moves.by_contact(mail for mail in rows if mail.contact in known)
-    for number, contact in known.items():
-        wanted: list[Row] = conflicts(expected(contact, day=office.day, numbers=office.numbers), numbers=office.numbers)
-        missing = moves.unexplained(wanted, own[number])
-        told.found("the schedule is what the oracle expects", ((*pair, contact) for pair in missing), day=office.day)
-        told.counted["schedules that the oracle worked out"] += 1
-        told.counted["rows that the oracle expected"] += len(wanted)
-
-
-def check_sent(gone: Sequence[Mail], office: Office, told: Audit) -> None:
-    """What left today, together with all that ever left."""
-    told.sent += gone
-    recent = [mail for mail in told.sent if mail.date >= office.day - moves.PERIOD]
-    told.found("nothing is sent inside a window", moves.inside_windows(gone, office.people, numbers=office.numbers), day=office.day)
-    told.found("nothing is sent beyond its event", moves.beyond_events(gone), day=office.day)
-    told.found("nobody is sent too many mails", moves.above_frequency(recent, limit=office.limit), day=office.day)
-    told.found("nobody suppressed is mailed", (mail for mail in gone if mail.contact in office.suppressed), day=office.day)
-    told.found("no event is mailed twice", told.again(gone), day=office.day)
-    told.counted["mails sent"] += len(gone)
+    auditor = Auditor(office, machine, oracle_every=oracle_every, full_every=full_every)
+    for _ in auditor.days(nights):
+        pass
+    return auditor.told
 
 
 @dataclass
-class Night:
-    """What stood after a night's plan, and under which circumstances."""
+class Auditor:
+    office: Office
+    machine: Machine
+    oracle_every: int
+    full_every: int = 30
+    told: Findings = field(default_factory=Findings)
+    record: Record = field(default_factory=Record)
+    known: dict[int, tuple[dict[str, Any], Numbers]] = field(default_factory=dict)  # of mails that wait, what was true when handed over
+    events: set[Any] = field(default_factory=set)  # that were mailed about
+    planned_with: Numbers | None = None
+    planned_on: date = date.min
+    runs: set[date] = field(default_factory=set)
+    rules_since: date = date.min
 
-    facts: dict[int, tuple[Any, ...]]
-    rules: Any
-    rows: dict[tuple[Any, ...], Mail]
-    running: set[tuple[int, Any]]
-    day: date
+    def days(self, count: int) -> Iterator[Findings]:
+        """Day after day, what was found until then."""
+        for number, day in enumerate(self.office.days(count), start=1):
+            if day.plans:
+                self.plan(everybody=number % self.full_every == 0)
+            self.office.morning()
+            if day.hands_over:
+                self.hand_over()
+            if day.sends:
+                self.send()
+            yield self.told
+        self.told.counted.update(self.office.counted)
 
-    def __init__(self, office: Office, rows: Iterable[Mail] = ()) -> None:
-        self.day, self.rules = office.day, office.numbers
-        self.facts = {number: (one["state"], one["birth_date"], one["effective_date"]) for number, one in office.people.items()}
-        self.rows = {(mail.contact, *identity(mail.event)): mail for mail in rows}
-        targets = ((number, target) for number, one in office.people.items() for target in one["targets"])
-        self.running = {(number, target["instance"]) for number, target in targets if is_active(target, office.day)}
+    def found(self, promise: str, breaches: Iterable[Any]) -> None:
+        self.told.found(promise, breaches, day=self.office.day)
 
-    def forgotten_by(self, tonight: "Night") -> list[Mail]:
-        """Rows that are gone tonight, though neither their contact, nor a rule, nor their campaign has changed."""
-        gone = [mail for key, mail in self.rows.items() if key not in tonight.rows and self.rules == tonight.rules]
-        return [mail for mail in gone if self.facts[mail.contact] == tonight.facts[mail.contact] and self.still_due(mail, tonight)]
+    def plan(self, *, everybody: bool) -> None:
+        office = self.office
+        turn = [number for number in office.people if (number + office.day.toordinal()) % self.oracle_every == 0]
+        before = {number: {**office.people[number], "history": self.record.history(number)} for number in turn}
+        changes = self.machine.plan(office)
+        gone = self.record.take(changes.stand, changes.gone)
+        new_rules = office.numbers != self.planned_with
+        if new_rules:
+            self.rules_since = office.day
+        touched = {mail.contact for mail in (*changes.stand.values(), *gone)}
+        self.check_plan(office.people if everybody or new_rules else touched)
+        self.check_days()
+        self.check_expected(before)
+        self.check_gone(gone, same_rules=not new_rules)
+        self.planned_with, self.planned_on = office.numbers, office.day
+        self.runs.add(office.day)
+        self.told.counted.update({"plans": 1, "rows touched by plans": len(changes.stand) + len(gone)})
+        if everybody:
+            self.check_untold()
 
-    def still_due(self, mail: Mail, tonight: "Night") -> bool:
-        runs = mail.instance is None or (mail.contact, mail.instance) in tonight.running
-        return runs and mail.event_date > tonight.day - A_YEAR
+    def check_plan(self, contacts: Collection[int]) -> None:
+        """The schedule of these contacts as it stands after tonight's plan."""
+        office, day = self.office, self.office.day
+        rows = self.record.of(contacts, since=day - REMEMBERED)
+        ahead = [mail for mail in rows if mail.date >= day]
+        planned = [mail for mail in ahead if mail.status == "pre-scheduled"]
+        live = [mail for mail in rows if mail.date >= day or mail.status != "pre-scheduled"]  # without the overdue ones
+        self.found("nothing is planned inside a window", moves.inside_windows(planned, office.people, numbers=office.numbers))
+        self.found("nothing is planned beyond its event", moves.beyond_events(planned))
+        self.found("no event is planned twice", moves.twice(rows))
+        self.found("nobody is planned to get too many mails", moves.above_frequency(live, limit=office.limit))
+        silent = moves.needlessly_silent(rows, limit=office.limit, day=day)
+        self.found("nobody is left out for the frequency limit without need", silent)
+        self.found("nothing is moved to an earlier day", moves.wrong_moves(planned))
+        self.found("campaigns of one day are settled", moves.several_campaigns(live))
+        self.told.counted["rows looked at"] += len(rows)
+        self.told.counted["rows marked over the cap"] += sum(mail.over_cap for mail in ahead)
+        self.told.counted["rows moved"] += sum(mail.moved_from is not None for mail in ahead)
+        self.told.counted["rows silent for the frequency limit"] += sum(mail.reason == "frequency_limit" for mail in ahead)
+
+    def check_days(self) -> None:
+        """What each day to come carries."""
+        cap, day, record = moves.daily_cap(len(self.office.people)), self.office.day, self.record
+        above = {one: (mails, record.marked[one]) for one, mails in record.load.items() if one >= day and mails > cap}
+        self.found("mails above a day's cap say so", ((one, *both) for one, both in above.items() if both[0] - both[1] > cap))
+        self.found("a day above the cap is reported", ((one, *both) for one, both in above.items() if one not in self.machine.reported))
+        self.told.counted["days above the cap, each of them reported"] += len(above)
+
+    def check_expected(self, known: Mapping[int, Mapping[str, Any]]) -> None:
+        """The oracle's schedule, row by row, against what stands."""
+        day, numbers = self.office.day, self.office.numbers
+        for number, contact in known.items():
+            wanted: list[Row] = conflicts(expected(contact, day=day, numbers=numbers), numbers=numbers)
+            missing = moves.unexplained(wanted, list(self.record.own[number].values()), day=day)
+            self.found("the schedule is what the oracle expects", ((*pair, contact) for pair in missing))
+            self.told.counted["schedules that the oracle worked out"] += 1
+            self.told.counted["rows that the oracle expected"] += len(wanted)
+
+    def check_gone(self, gone: Iterable[Mail], *, same_rules: bool) -> None:
+        """Rows that are gone, though neither their contact, nor a rule, nor their campaign has changed since the last plan."""
+        kept = [mail for mail in gone if not mail.is_follow_up and not self.stands(mail)]
+        lost = [mail for mail in kept if same_rules and self.still_due(mail)]
+        self.found("no event is forgotten", lost)
+
+    def stands(self, mail: Mail) -> bool:
+        return any(identity(other.event) == identity(mail.event) for other in self.record.own[mail.contact].values())
+
+    def still_due(self, mail: Mail) -> bool:
+        contact = self.office.people[mail.contact]
+        own = [target for target in contact["targets"] if target["instance"] == mail.instance]
+        runs = mail.instance is None or any(is_active(target, self.office.day) for target in own)
+        return runs and contact["as_it_is_since"] < self.planned_on and mail.event_date > self.office.day - REMEMBERED
+
+    def check_untold(self) -> None:
+        """Events of the month behind that nobody ever said anything about."""
+        untold = forgetting.untold(self.office, self.record, runs=self.runs, rules_since=self.rules_since)
+        self.found("every event is sent, planned or skipped with its reason", untold)
+
+    def hand_over(self) -> None:
+        office, before = self.office, self.record.mails
+        changes = self.machine.hand_over(office)
+        handed = {number: mail for number, mail in changes.stand.items() if mail.status in WAITS and before[number].status not in WAITS}
+        self.known |= {number: ({mail.contact: dict(office.people[mail.contact])}, office.numbers) for number, mail in handed.items()}
+        self.record.take(changes.stand, changes.gone)
+        self.check_handed(list(handed.values()))
+        stopped = (mail.reason or mail.status for number, mail in changes.stand.items() if number not in handed)
+        self.told.counted.update(f"mails stopped at hand-over: {why}" for why in stopped)
+
+    def check_handed(self, handed: Sequence[Mail]) -> None:
+        office, cap = self.office, moves.daily_cap(len(self.office.people))
+        within = sum(not mail.over_cap for mail in handed)
+        self.found("mails handed over above the cap say so", [(within, cap)] if within > cap else [])
+        self.found("nothing is handed over inside a window", moves.inside_windows(handed, office.people, numbers=office.numbers))
+        self.found("nothing is handed over beyond its event", moves.beyond_events(handed))
+        self.found("nobody suppressed is handed over", (mail for mail in handed if mail.contact in office.suppressed))
+        self.found("what is handed over has this day", (mail for mail in handed if mail.date != office.day))
+        self.told.counted["mails handed over"] += len(handed)
+
+    def send(self) -> None:
+        """What leaves today, together with all that ever left."""
+        office, day = self.office, self.office.day
+        changes = self.machine.send(office)
+        self.record.take(changes.stand, changes.gone)
+        sent = {number: mail for number, mail in changes.stand.items() if mail.status == "sent"}
+        for number, mail in sent.items():
+            people, numbers = self.known.pop(number)
+            self.found("nothing is sent inside a window", moves.inside_windows([mail], people, numbers=numbers))
+        gone = list(sent.values())
+        own = self.record.of({mail.contact for mail in gone}, since=day - moves.PERIOD)
+        self.found("nothing is sent beyond its event", moves.beyond_events(gone))
+        self.found("nobody is sent too many mails", moves.above_frequency([mail for mail in own if mail.status == "sent"], limit=office.limit))
+        self.found("nobody suppressed is mailed", (mail for mail in gone if mail.contact in office.suppressed))
+        self.found("no event is mailed twice", (mail for mail in gone if moves.again(event_of(mail), self.events)))
+        self.found("a follow-up follows a mail that was sent", (mail for mail in gone if mail.is_follow_up and not self.follows(mail)))
+        self.told.counted["mails sent"] += len(gone)
+        self.told.counted["follow-ups sent"] += sum(mail.is_follow_up for mail in gone)
+
+    def follows(self, mail: Mail) -> bool:
+        parent = self.record.mails[mail.parent or 0]
+        return parent.status == "sent" and parent.contact == mail.contact and parent.date < mail.date
+
+
+def event_of(mail: Mail) -> Any:
+    return mail.parent if mail.is_follow_up else (mail.contact, identity(mail.event))
+

@@ -75,6 +75,8 @@ class Past:
     status: str
     event_date: date
     instance: Any
+    reason: str | None = None
+    moved_from: date | None = None
 
     @property
     def event(self) -> Event:
@@ -113,6 +115,8 @@ def past(contact: Mapping[str, Any]) -> Iterator[Past]:
             told["status"],
             date.fromisoformat(about) if about else event_behind(told["email_type"], sent, contact),
             told.get("campaign_instance"),
+            told.get("skip_reason"),
+            read_date(told.get("moved_from")),
         )
 
 
@@ -170,10 +174,14 @@ def caught_up(email_type: str, ideal: date, event: date, contact: Mapping[str, A
 
 
 def promised(email_type: str, event: date, contact: Mapping[str, Any], *, day: date, instance: Any = None) -> date | None:
-    """The day from this one on that an earlier night planned for the event; otherwise it would be put off every night (5.6, 5.11)."""
-    kept = [one.date for one in past(contact) if one.status == "pre-scheduled" and one.event == (email_type, instance, event)]
+    """The day from this one on that an earlier night planned for the event; otherwise it would be put off every night (5.6, 5.11).
+
+    Of a mail that was moved for load the day it had before, while that is ahead: balancing begins with that day each night (5.11.3).
+    """
+    kept = [one for one in past(contact) if one.status == "pre-scheduled" and one.event == (email_type, instance, event)]
     bound = event if email_type in NEVER_AFTER_THEIR_EVENT else date.max
-    return next((one for one in kept if day <= one <= bound), None)
+    days = [one.moved_from if one.moved_from and one.moved_from >= day else one.date for one in kept]
+    return next((one for one in days if day <= one <= bound), None)
 
 
 # Campaigns
@@ -242,8 +250,9 @@ def post_windows(
 
 
 def is_over(row: Past, day: date) -> bool:
-    """It was kept back, and no night will plan it anew."""
-    return row.status == "skipped" and (row.date < day or row.event_date == day)
+    """It was kept back by a window, and no night will plan it anew. Where the reason is not told, its day says whether it was."""
+    kept_back = row.status == "skipped" and row.reason in (None, "exclusion_window")
+    return kept_back and (row.date < day or row.event_date == day)
 
 
 def gone_by(contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Iterator[tuple[Event, date]]:

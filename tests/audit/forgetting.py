@@ -1,0 +1,56 @@
+"""Was every event told? Of contacts to whom nothing has happened for long, each event of the past month must have left a row."""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from tests.audit.moves import Mail
+from tests.audit.office import Office
+from tests.audit.oracle import Event, aep_day, identity, is_active
+from tests.audit.record import Record
+from tests.audit.windows import ONE_DAY, Window, anniversary, read_date, walk, windows
+
+SPAN = 31 * ONE_DAY
+PLANNED = 80 * ONE_DAY  # before today every mail about an event of the past month was planned
+OPENED = 200 * ONE_DAY  # before today every window that ended in the past month opened
+
+
+def untold(office: Office, record: Record, *, runs: Collection[date], rules_since: date) -> Iterator[tuple[int, Any]]:
+    """Events of the past month without any row, with their contacts."""
+    first = min(runs, default=office.day)
+    for number, contact in office.people.items():
+        own, since = list(record.own[number].values()), max(contact["as_it_is_since"], first)
+        if since <= office.day - PLANNED:
+            told = {identity(mail.event) for mail in own if not mail.is_follow_up}
+            yield from ((number, event) for event in events(contact, day=office.day, runs=runs) if identity(event) not in told)
+        if max(since, rules_since) <= office.day - OPENED:
+            yield from ((number, window) for window in unmentioned(contact, own, office=office))
+
+
+def events(contact: Mapping[str, Any], *, day: date, runs: Collection[date]) -> Iterator[Event]:
+    """What there was in the past month to write about."""
+    born, began = read_date(contact["birth_date"]), read_date(contact["effective_date"])
+    for year in {day.year, (day - SPAN).year}:
+        yearly = [("aep", aep_day(year))]
+        yearly += [("birthday", anniversary(born, year))] if born else []
+        yearly += [("effective_date", anniversary(began, year))] if began and anniversary(began, year) >= began else []
+        yield from ((email_type, None, event) for email_type, event in yearly if day - SPAN <= event < day)
+    for target in contact["targets"]:
+        trigger = date.fromisoformat(target["trigger_date"])
+        if day - SPAN <= trigger < day and was_due(target, trigger, runs=runs):
+            yield f"campaign_{target['campaign_type']}", target["instance"], trigger
+
+
+def was_due(target: Mapping[str, Any], trigger: date, *, runs: Collection[date]) -> bool:
+    """A run knew the campaign in time, and it was not ended before its day: of one that was, nothing is owed (5.9)."""
+    nights = walk(target["known_since"], trigger)
+    return is_active(target, trigger) and any(night in runs and is_active(target, night) for night in nights)
+
+
+def unmentioned(contact: Mapping[str, Any], own: Collection[Mail], *, office: Office) -> Iterator[Window]:
+    """Windows that ended in the past month and kept a mail back, though no post-window mail was ever planned."""
+    told = {mail.event_date for mail in own if mail.email_type == "post_window"}
+    kept_back = [mail for mail in own if mail.reason == "exclusion_window" and not mail.is_follow_up and mail.email_type != "post_window"]
+    for window in windows(contact, about=office.day, lead=office.numbers.lead, rules=office.numbers.rules):
+        if office.day - SPAN <= window.end < office.day and window.end not in told and any(mail.date in window for mail in kept_back):
+            yield window
