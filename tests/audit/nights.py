@@ -199,7 +199,9 @@ class Auditor:
         gone = list(sent.values())
         own = self.record.of({mail.contact for mail in gone}, since=day - moves.PERIOD)
         self.found("nothing is sent beyond its event", moves.beyond_events(gone))
-        self.found("nobody is sent too many mails", moves.above_frequency([mail for mail in own if mail.status == "sent"], limit=office.limit))
+        self.found(
+            "nobody is sent too many mails", moves.above_frequency([mail for mail in own if mail.status == "sent"], limit=office.limit)
+        )
         self.found("nobody suppressed is mailed", (mail for mail in gone if mail.contact in office.suppressed))
         self.found("no event is mailed twice", (mail for mail in gone if moves.again(event_of(mail), self.events)))
         self.found("a follow-up follows a mail that was sent", (mail for mail in gone if mail.is_follow_up and not self.follows(mail)))
@@ -213,4 +215,3 @@ class Auditor:
 
 def event_of(mail: Mail) -> Any:
     return mail.parent if mail.is_follow_up else (mail.contact, identity(mail.event))
-

@@ -82,7 +82,9 @@ def chunk(**facts: Any) -> int:
 def imported(**facts: Any) -> int:
     numbers = ("size_bytes", "read_rows", "read_bytes", "staged", "done_rows", "rows", "new", "changed", "unchanged", "refused", "flagged")
     plain = {"kind": "contacts", "file_name": "a.csv", "sha256": "0" * 64, "status": "reading", "error": "", "is_stored": False}
-    return insert("campaigns_importjob", plain | dict.fromkeys(numbers, 0) | {"header": "[]", "ignored_columns": "[]", "doubts": "[]"} | facts)
+    return insert(
+        "campaigns_importjob", plain | dict.fromkeys(numbers, 0) | {"header": "[]", "ignored_columns": "[]", "doubts": "[]"} | facts
+    )
 
 
 def piece(**facts: Any) -> int:
