@@ -29,8 +29,16 @@ SCHEDULE = f"""
         FOR EACH ROW WHEN (OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN ({LEGAL}))
         EXECUTE FUNCTION campaigns_schedule_refuse();
     CREATE TRIGGER campaigns_schedule_pinned BEFORE UPDATE OF {PINNED} ON campaigns_emailschedule
-        FOR EACH ROW WHEN (OLD.status = 'scheduled' AND {row("OLD")} IS DISTINCT FROM {row("NEW")})
+        FOR EACH ROW WHEN (OLD.status = 'scheduled' AND NEW.status = 'scheduled' AND {row("OLD")} IS DISTINCT FROM {row("NEW")})
         EXECUTE FUNCTION campaigns_schedule_refuse();
+    CREATE FUNCTION campaigns_schedule_release() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NOT EXISTS (SELECT FROM messaging_message WHERE id = OLD.message_id AND is_test) THEN
+            RAISE EXCEPTION 'schedule % was handed over as a real mail, which is final', OLD.id USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER campaigns_schedule_released BEFORE UPDATE OF status ON campaigns_emailschedule
+        FOR EACH ROW WHEN (OLD.status = 'scheduled' AND NEW.status <> 'scheduled') EXECUTE FUNCTION campaigns_schedule_release();
     CREATE TRIGGER campaigns_schedule_kept BEFORE DELETE ON campaigns_emailschedule
         FOR EACH ROW WHEN (OLD.status IN ('scheduled', 'cancelled')) EXECUTE FUNCTION campaigns_schedule_refuse();
 """
@@ -84,8 +92,10 @@ REVERSE = """
     DROP TRIGGER campaigns_instance_changed ON campaigns_campaigninstance;
     DROP TRIGGER campaigns_type_changed ON campaigns_campaigntype;
     DROP TRIGGER campaigns_schedule_kept ON campaigns_emailschedule;
+    DROP TRIGGER campaigns_schedule_released ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_pinned ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_moves ON campaigns_emailschedule;
     DROP FUNCTION campaigns_importjob_guard;
-    DROP FUNCTION campaigns_schedulerrun_guard, campaigns_change_kept, campaigns_note_change, campaigns_schedule_refuse;
+    DROP FUNCTION campaigns_schedulerrun_guard, campaigns_change_kept, campaigns_note_change, campaigns_schedule_release,
+        campaigns_schedule_refuse;
 """

@@ -21,7 +21,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from campaigns import chunks, loading, run_totals
+from campaigns import chunks, loading, run_totals, trials
 from campaigns.models import Contact, RunChunk, RunStatus, SchedulerRun, Scope, Step
 from campaigns.settings import SchedulerSettings, plain, read
 from messaging import journal
@@ -59,6 +59,7 @@ class Order:
     reason: str = ""
     contact_ids: Sequence[int] | None = None
     write: bool = True
+    production: bool = False  # what went out as a test only is planned anew
 
 
 def never() -> bool:
@@ -90,6 +91,8 @@ def start(order: Order) -> SchedulerRun:
             ours.save()
     except IntegrityError:
         raise RunUnderWay(SchedulerRun.objects.running().get()) from None
+    if order.production and (released := trials.release()):
+        journal.record(Level.INFO, "scheduler", f"{released:,} mails that went out as tests only are planned anew.")
     RunChunk.objects.bulk_create(chunks_of(ours, order))
     everybody = Contact.objects.count()
     cap = chunks.caps(order.settings, organisation=everybody).daily

@@ -5,6 +5,7 @@ from typing import Any
 from campaigns import rescheduling, runs
 from campaigns.models import RunStatus, SchedulerRun
 from campaigns.runs import Order
+from messaging.models import Mode
 from portal import shutdown, wiring
 
 Summary = dict[str, Any]
@@ -13,7 +14,7 @@ Summary = dict[str, Any]
 def order(*, by: Any = None, reason: str = "") -> Order:
     """Everybody, from today on, by the rules of this moment."""
     rules, versions = wiring.scheduler_settings()
-    return Order(day=wiring.today(), settings=rules, versions=versions, by=by, reason=reason)
+    return Order(day=wiring.today(), settings=rules, versions=versions, by=by, reason=reason, production=wiring.mode() == Mode.PRODUCTION)
 
 
 def plan_everybody() -> Summary:

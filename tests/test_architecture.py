@@ -42,7 +42,7 @@ CAMPAIGN_LAYERS = [
     {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants", "rescheduling"},
     {"explaining"},
     {"what_if", "runs"},
-    {"run_totals"},
+    {"run_totals", "trials"},
     {"chunks"},
     {"counts", "writing", "mail_writing"},
     {"contact_json", "loading", "differences", "importing", "targeting", "stopping", "rechecks", "wording", "mail_frame"},

@@ -39,8 +39,8 @@ SCHEDULE_MOVES: Moves = {
     Status.PRE_SCHEDULED: frozenset({Status.SKIPPED, Status.SCHEDULED, Status.CANCELLED}),
     # the rules may allow it again
     Status.SKIPPED: frozenset({Status.PRE_SCHEDULED}),
-    # from here on its message says what happens
-    Status.SCHEDULED: frozenset(),
+    # from here on its message says what happens; it is planned anew only where that was a test
+    Status.SCHEDULED: frozenset({Status.PRE_SCHEDULED}),
     Status.CANCELLED: frozenset(),
 }
 

@@ -1,6 +1,7 @@
 """What PostgreSQL itself refuses of campaigns, from raw SQL as from the ORM; and beside each refusal its twin that is accepted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,8 +13,9 @@ from campaigns.changes import made_by
 from campaigns.models import CampaignChange, CampaignInstance, CampaignType, EmailSchedule, SchedulerRun
 from campaigns.models.run import RUN_MOVES, RunStatus
 from campaigns.models.schedule import SCHEDULE_MOVES, Status
+from messaging.models import Mode
 from tests.campaigns.rows import NUMBERS
-from tests.factories import make_message
+from tests.factories import SENDER, make_message
 
 pytestmark = pytest.mark.django_db
 AT = "2026-06-01 12:00+00"
@@ -111,7 +113,8 @@ def mail(standing: Status = Status.PRE_SCHEDULED, **facts: Any) -> int:
 
 
 def message() -> int:
-    return make_message().pk
+    """A test, whose schedule may be planned anew: of a real one test_trials.py tells."""
+    return make_message(sender=replace(SENDER, mode=Mode.TEST)).pk
 
 
 def standing_of(status: Status) -> dict[str, Any]:

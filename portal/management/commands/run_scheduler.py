@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import transaction
 from campaigns import runs
 from campaigns.models import Contact, RunStatus, SchedulerRun
 from campaigns.settings import SettingsRefused
-from portal import shutdown, wiring
+from portal import planning, shutdown
 from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, day_option, whole, wrong_usage
 
 MOST_WORKERS = 16
@@ -60,17 +61,11 @@ class Command(PortalCommand):
         if contact and not Contact.objects.filter(pk=contact).exists():
             raise wrong_usage(f"There is no contact {contact}.")
         try:
-            rules, versions = wiring.scheduler_settings()
+            everybody = planning.order(reason="Asked for by hand" if contact else "")
         except SettingsRefused as refusal:
             raise CommandError(f"Nothing was planned: {refusal}") from refusal
-        return runs.Order(
-            day=date.fromisoformat(today) if today else wiring.today(),
-            settings=rules,
-            versions=versions,
-            reason="Asked for by hand" if contact else "",
-            contact_ids=[contact] if contact else None,
-            write=write,
-        )
+        day = date.fromisoformat(today) if today else everybody.day
+        return replace(everybody, day=day, contact_ids=[contact] if contact else None, write=write)
 
     def join(self, run: SchedulerRun, *, workers: int) -> None:
         """This process and the others work until the run is over."""
