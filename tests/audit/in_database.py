@@ -187,7 +187,9 @@ def target_row(number: int, target: Mapping[str, Any]) -> ContactCampaign:
 
 def events_of(behaviour: Mapping[int, str], day: date) -> Iterator[EngagementEvent]:
     for number, what in behaviour.items():
-        told: dict[str, Any] = {"kind": "clicked"} if what == "clicks" else {"kind": "eligibility_answered", "has_conditions": what == "ill"}
+        told: dict[str, Any] = (
+            {"kind": "clicked"} if what == "clicks" else {"kind": "eligibility_answered", "has_conditions": what == "ill"}
+        )
         yield EngagementEvent(key=f"{number} {day} {what}", contact_id=number, at=moment(day - ONE_DAY, hour=18), **told)
 
 

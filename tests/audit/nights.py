@@ -158,6 +158,8 @@ class Auditor:
 
     def still_due(self, mail: Mail) -> bool:
         contact = self.office.people[mail.contact]
+        if mail.email_type == "post_window" and not forgetting.still_owed(mail, contact, self.record, numbers=self.office.numbers):
+            return False
         own = [target for target in contact["targets"] if target["instance"] == mail.instance]
         runs = mail.instance is None or any(is_active(target, self.office.day) for target in own)
         return runs and contact["as_it_is_since"] < self.planned_on and mail.event_date > self.office.day - REMEMBERED
@@ -199,7 +201,9 @@ class Auditor:
         gone = list(sent.values())
         own = self.record.of({mail.contact for mail in gone}, since=day - moves.PERIOD)
         self.found("nothing is sent beyond its event", moves.beyond_events(gone))
-        self.found("nobody is sent too many mails", moves.above_frequency([mail for mail in own if mail.status == "sent"], limit=office.limit))
+        self.found(
+            "nobody is sent too many mails", moves.above_frequency([mail for mail in own if mail.status == "sent"], limit=office.limit)
+        )
         self.found("nobody suppressed is mailed", (mail for mail in gone if mail.contact in office.suppressed))
         self.found("no event is mailed twice", (mail for mail in gone if moves.again(event_of(mail), self.events)))
         self.found("a follow-up follows a mail that was sent", (mail for mail in gone if mail.is_follow_up and not self.follows(mail)))
@@ -213,4 +217,3 @@ class Auditor:
 
 def event_of(mail: Mail) -> Any:
     return mail.parent if mail.is_follow_up else (mail.contact, identity(mail.event))
-

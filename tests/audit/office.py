@@ -108,7 +108,11 @@ class Office:
         ):
             for _ in range(self.some(much * share)):
                 what()
-        for what, chance in ((self.campaign_begins, pace.campaign), (self.campaign_ends, pace.campaign_ends), (self.rule_changes, pace.rules)):
+        for what, chance in (
+            (self.campaign_begins, pace.campaign),
+            (self.campaign_ends, pace.campaign_ends),
+            (self.rule_changes, pace.rules),
+        ):
             if self.random.random() < chance * share:
                 what()
 
@@ -199,7 +203,14 @@ class Office:
         else:
             state = self.random.choice([*RULES, "TX", "FL"])
             anchor, before, after = self.random.choice(ANCHORS), self.random.randint(0, 30), self.random.randint(10, 70)
-            rule = {"anchor": anchor, "before": before, "after": after, "source": "the auditor", "status": "made up", "since": str(self.day)}
+            rule = {
+                "anchor": anchor,
+                "before": before,
+                "after": after,
+                "source": "the auditor",
+                "status": "made up",
+                "since": str(self.day),
+            }
             self.config["state_rules"] = {**self.config.get("state_rules", {}), state: rule}
             self.numbers = replace(self.numbers, rules={**self.numbers.rules, state: (anchor, before, after)})
         self.counted["rules changed"] += 1
