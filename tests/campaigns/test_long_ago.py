@@ -1,4 +1,4 @@
-"""What happened so long ago that no rule asks for it any more still stands in the schedule: no run stumbles over it, and none repeats it."""
+"""What no rule asks for any more, because it is so old, still stands in the schedule: no run stumbles over it, none repeats it."""
 
 from datetime import date, timedelta
 
