@@ -83,6 +83,7 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
     rows = smoothed(kept, decided_by(run))
     if chunk.found is not None:
         rows = scheduler.put_back(rows, left_of(chunk), unpacked(chunk.found, FOUND)["found"])
+    rows = rows[np.isin(rows["contact"], loading.ids(some))]  # a contact may have been deleted since
     history = loading.history(some, contacts, day=day, settings=settings)
     rows = scheduler.limited(Chunk(contacts=contacts, history=history), rows, day=day, settings=settings)
     found = difference(

@@ -1,6 +1,6 @@
 """Contacts as JSON has them, read into the arrays of the rules. Each that cannot be read is refused in a sentence; the others go on.
 
-A birth or effective date that is no date is treated as missing, and flagged.
+A birth or effective date that is no date is treated as missing, and flagged. An e-mail address need not be told, but must be one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, REASON_W
 from campaigns.rules.states import CODES, MILITARY, OTHER, TERRITORIES, code_of
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
-from messaging.text_input import TextRefused, calendar_date
+from messaging.text_input import TextRefused, calendar_date, email_address
 
 HIGHEST_ID = 2**53  # the largest whole number that JSON keeps exactly
 MOST_PARTS = 1_000  # targets, past mails, events or dates of one contact
@@ -71,6 +71,8 @@ def contact(told: Any, *, number: int, settings: SchedulerSettings) -> Asked:
 
 def fill(asked: Asked, told: Mapping[str, Any], *, settings: SchedulerSettings) -> None:
     asked.id = contact_id(told.get("id"))
+    if "email" in told:
+        email_address(text(told, "email"), field="email")
     asked.state = state(told, asked.flags)
     asked.birthday = date_or_flag(told.get("birth_date"), "birth_date", asked.flags)
     asked.effective_date = date_or_flag(told.get("effective_date"), "effective_date", asked.flags)

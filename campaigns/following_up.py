@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 
 from campaigns import loading, scheduler
 from campaigns.models import EmailSchedule, Status
@@ -18,6 +18,7 @@ from campaigns.settings import SchedulerSettings
 from messaging.models import Status as MessageStatus
 
 AT_ONCE = 2_000  # contacts in one transaction
+ONE_AT_A_TIME = 0x4A4D_0002  # of the advisory lock: two at once would each plan what the other has not told yet
 BEHAVIOURS = {
     COLD: "neither clicked nor answered",
     CLICKED_NO_ANSWER: "clicked, but did not answer the health questions",
@@ -67,7 +68,8 @@ def contacts_with_parents(day: date, *, settings: SchedulerSettings) -> Iterator
 
 @transaction.atomic
 def follow_up_some(contact_ids: Sequence[int], *, day: date, at: datetime, settings: SchedulerSettings, tally: Tally) -> None:
-    """All follow-ups of these contacts are written, or none."""
+    """All follow-ups of these contacts are written, or none. Two hosts at once do it one after the other."""
+    wait_for_turn()
     known = {one.parent_id: one for one in standing(contact_ids)}
     wanted = list(follow_ups_of(contact_ids, day=day, at=at, settings=settings))
     taken = days_taken(contact_ids, wanted)
@@ -86,6 +88,12 @@ def follow_up_some(contact_ids: Sequence[int], *, day: date, at: datetime, setti
     tally.scheduled += sum(mail.status == Status.PRE_SCHEDULED for mail in new)
     tally.skipped += sum(mail.status == Status.SKIPPED for mail in new)
     tally.changed += len(changed)
+
+
+def wait_for_turn() -> None:
+    """Until this transaction ends nobody else plans follow-ups, on any host."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_AT_A_TIME])
 
 
 def standing(contact_ids: Sequence[int]) -> Any:

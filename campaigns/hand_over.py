@@ -53,6 +53,7 @@ STOPS: Mapping[str, tuple[Status, SkipReason | str]] = {  # what stops a mail fo
     SkipReason.EXCLUSION_WINDOW.value: (Status.SKIPPED, SkipReason.EXCLUSION_WINDOW),
     SkipReason.YEAR_ROUND_EXCLUSION.value: (Status.SKIPPED, SkipReason.YEAR_ROUND_EXCLUSION),
     FREQUENCY_LIMIT: (Status.SKIPPED, SkipReason.FREQUENCY_LIMIT),
+    SkipReason.INVALID_CONTACT.value: (Status.SKIPPED, SkipReason.INVALID_CONTACT),
 }
 
 
@@ -114,14 +115,15 @@ def hand_over(*, day: date, terms: Terms, limit: int | None = None) -> Tally:
     waiting = clerk.due_ids()
     if waiting and not terms.office.address.strip():
         raise NoPostalAddress("Campaign mails need the office's postal address, so none is handed over: set OFFICE_ADDRESS.")
-    for start in range(0, len(waiting), AT_ONCE):
-        left = AT_ONCE if limit is None else limit - clerk.tally.handed_over
+    while waiting:
+        left = AT_ONCE if limit is None else min(AT_ONCE, limit - clerk.tally.handed_over)
         clerk.tally.unfinished = terms.stop()
         if left <= 0 or clerk.tally.unfinished:
             break
-        if not clerk.hand_over_some(waiting[start : start + min(AT_ONCE, left)]):
+        if not clerk.hand_over_some(waiting[:left]):
             clerk.tally.already_running = True
             break
+        del waiting[:left]
     return clerk.tally
 
 
@@ -170,7 +172,7 @@ class Clerk:
         if not alone():
             return False
         found = self.locked(ids)
-        batch = self.batch(self.of_known_types(found))
+        batch = self.batch(found)
         letters = list(self.letters(batch))
         messages = outbox.queue([letter.draft for letter in letters], sender=self.terms.sender)
         fault("hand_over.after_queue")
@@ -188,18 +190,17 @@ class Clerk:
         place = {pk: number for number, pk in enumerate(ids)}
         return sorted(rows, key=lambda mail: place[mail.pk])
 
-    def of_known_types(self, found: Sequence[EmailSchedule]) -> list[EmailSchedule]:
-        """The mails whose type there is still; the others are stopped."""
-        known = self.terms.settings.email_types.codes
-        for mail in found:
-            if mail.email_type not in known:
-                self.stop(mail, CAMPAIGN_OVER)
-        return [mail for mail in found if mail.status == Status.PRE_SCHEDULED]
-
-    def batch(self, mails: Sequence[EmailSchedule]) -> Batch:
+    def batch(self, found: Sequence[EmailSchedule]) -> Batch:
+        """The mails of types there still are, to contacts who can be written to; the others are stopped."""
         settings, day = self.terms.settings, np.datetime64(self.day, "D")
-        chunk = loading.chunk(sorted({mail.contact_id for mail in mails}), day=day, settings=settings)
-        return batch_of(mails, chunk, day=day, settings=settings)
+        chunk = loading.chunk(sorted({mail.contact_id for mail in found}), day=day, settings=settings)
+        valid = set(chunk.contacts.id.tolist())
+        for mail in found:
+            if mail.email_type not in settings.email_types.codes:
+                self.stop(mail, CAMPAIGN_OVER)
+            elif mail.contact_id not in valid:
+                self.stop(mail, SkipReason.INVALID_CONTACT.value)
+        return batch_of([mail for mail in found if mail.status == Status.PRE_SCHEDULED], chunk, day=day, settings=settings)
 
     def letters(self, batch: Batch) -> Iterator[Letter]:
         """A letter for each mail that nothing stops; the rest is stopped, or stays."""

@@ -97,6 +97,12 @@ def mails_of(some: Some, told: dict[str, Any], places: "Places") -> Array:
     return history_of(table(HISTORIES, some, told, column="mail.contact_id", dtype="i8,i8,i4,i4,i4,i4,i8,i4,i8"), places)
 
 
+def ids(some: Some) -> Array:
+    """Which of these contacts there are."""
+    told = chosen(some)[1]
+    return table("SELECT id FROM campaigns_contact WHERE {some}", some, told, column="id", dtype="i8,")["f0"].astype("i8")
+
+
 def ranges(*, size: int) -> Iterator[Range]:
     """All contacts there are, `size` at a time, by ascending id."""
     after = -(2**63)
@@ -140,7 +146,11 @@ def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = 
     """The rows of a query as records; its columns are whole numbers, none of them NULL."""
     filled_in = query.replace("{some}", chosen(some, column=column)[0] if some is not None else "").replace("{statuses}", STATUSES)
     # psycopg's own cursor: the one that Django wraps around it where DEBUG is on takes no parameters here
-    with connection.cursor() as cursor, cursor.cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy:
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy,
+    ):
         return records(b"".join(copy), np.dtype(dtype))
 
 

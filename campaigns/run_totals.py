@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from campaigns import counts, day_counts, scheduler
 from campaigns.chunks import FLOW, caps, day_of, decided_by, left_of
 from campaigns.day_counts import FLOW as FLOW_DTYPE
-from campaigns.models import CampaignChange, Contact, EmailSchedule, RunChunk, RunStatus, SchedulerRun, Scope, Status, Step
+from campaigns.models import CampaignChange, Contact, ContactToPlan, EmailSchedule, RunChunk, RunStatus, SchedulerRun, Scope, Status, Step
 from campaigns.packing import packed, unpacked
 from campaigns.rules import balance
 from campaigns.rules.balance import FIXED, Caps
@@ -71,6 +71,7 @@ def after_writing(run: SchedulerRun, settings: SchedulerSettings) -> Next:
     told = counts.summed(run.chunks.values_list("counts", flat=True).iterator())
     if run.scope == Scope.ALL:
         CampaignChange.objects.filter(rescheduled_at=None, changed_at__lt=run.started_at).update(rescheduled_at=Now())
+        ContactToPlan.objects.filter(asked_at__lt=run.started_at).delete()
     contacts = run.chunks.aggregate(every=Sum("contacts"))["every"] or 0
     facts = {name: told.get(name, 0) for name in ("invalid", "scheduled", "skipped", "added", "changed", "removed", "unchanged")}
     sums = {"contacts_checksum": "contacts_checksum", "before_checksum": "before", "after_checksum": "after"}

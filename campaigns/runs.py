@@ -12,6 +12,7 @@ the steps. So a run goes on whatever is killed, and its result is the same, row 
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -119,9 +120,10 @@ def resume(run_id: int) -> SchedulerRun:
     """A failed run is under way again, from where it stood; one that is under way is joined. Raises RunFailed if it cannot be."""
     try:
         with transaction.atomic():
-            RunChunk.objects.filter(run=run_id).update(tries=0, lease=None, leased_until=None)
+            give_up_silent()
             failed = SchedulerRun.objects.filter(pk=run_id, status=RunStatus.FAILED)
-            failed.move(RunStatus.RUNNING, ended_at=None, error="", heartbeat_at=Now())
+            if failed.move(RunStatus.RUNNING, ended_at=None, error="", heartbeat_at=Now()):  # whoever is at one under way keeps its chunk
+                RunChunk.objects.filter(run=run_id).update(tries=0, lease=None, leased_until=None)
     except IntegrityError:
         raise RunFailed("Another run is under way. Wait for it, then resume this one.") from None
     found = SchedulerRun.objects.filter(pk=run_id).first()
@@ -171,9 +173,20 @@ def once(run_id: int, *, write: bool) -> SchedulerRun:
     taken = RunChunk.objects.filter(run=run).at(run.step).free().claim(lease=LEASE, limit=1)
     if taken:
         do(run, taken[0], write=write)
-    elif not go_on(run.pk):
+    elif not between(run):
         time.sleep(WAIT_SECONDS)
     return run
+
+
+def between(run: SchedulerRun) -> bool:
+    """What lies behind the step is done, or the run is told why not: nobody waits for a run that cannot go on."""
+    try:
+        return go_on(run.pk)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as trouble:  # no worker could do better
+        fail(run.pk, f"After the step “{run.get_step_display()}”, where all chunks are put together: {trouble!r}")
+        return True
 
 
 def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
@@ -191,9 +204,18 @@ def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
             SchedulerRun.objects.filter(pk=run.pk).update(heartbeat_at=Now(), contacts_done=F("contacts_done") + done)
         fault("run.after_chunk_commit")
     except (OperationalError, InterfaceError):
+        hand_back(chunk)
         raise
     except Exception as trouble:  # whatever it was, it is told on the run and tried again
         missed_step(run, chunk, trouble)
+
+
+def hand_back(chunk: RunChunk) -> None:
+    """The chunk is free at once if the database can be told so; else when its lease has run out."""
+    if not connection.in_atomic_block:
+        connection.close()
+        with suppress(OperationalError, InterfaceError):
+            RunChunk.objects.filter(pk=chunk.pk, lease=chunk.lease).update(lease=None, leased_until=None)
 
 
 def missed_step(run: SchedulerRun, chunk: RunChunk, trouble: Exception) -> None:

@@ -113,6 +113,11 @@ class SchedulerSettings:
         )
 
     @cached_property
+    def types_ignoring_windows(self) -> frozenset[str]:
+        """The campaign types in use whose mails go out on excluded days too."""
+        return frozenset(name for name, one in self.campaign_types.items() if one.active and not one.respect_exclusion_windows)
+
+    @cached_property
     def listed_aep_days(self) -> dict[int, Any]:
         return {int(year): np.datetime64(day, "D") for year, day in self.aep_dates.items()}
 

@@ -11,9 +11,9 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 
-from campaigns.models import CampaignInstance, Contact, ContactCampaign, EmailSchedule, Status, Targeted
+from campaigns.models import CampaignInstance, Contact, ContactCampaign, ContactToPlan, EmailSchedule, Status, Targeted
 
 MOST_BY_HAND = 5_000  # contacts named one by one
 MOST_CARRIERS = 200  # offered
@@ -31,10 +31,14 @@ CARRIERS = """
     SELECT carrier FROM known WHERE carrier IS NOT NULL LIMIT %s
 """
 ADD = """
-    INSERT INTO campaigns_contactcampaign (contact_id, instance_id, trigger_on, targeted)
-    SELECT chosen.id, %s, %s::date + (row_number() OVER (ORDER BY chosen.id) - 1)::int * %s / (count(*) OVER ())::int, %s
-    FROM ({chosen}) AS chosen(id)
-    ON CONFLICT DO NOTHING
+    WITH added AS (
+        INSERT INTO campaigns_contactcampaign (contact_id, instance_id, trigger_on, targeted)
+        SELECT chosen.id, %s, %s::date + (row_number() OVER (ORDER BY chosen.id) - 1)::int * %s / (count(*) OVER ())::int, %s
+        FROM ({chosen}) AS chosen(id)
+        ON CONFLICT DO NOTHING RETURNING contact_id
+    )
+    INSERT INTO campaigns_contacttoplan (contact_id) SELECT contact_id FROM added ORDER BY contact_id
+    ON CONFLICT (contact_id) DO UPDATE SET asked_at = EXCLUDED.asked_at
 """
 
 
@@ -71,19 +75,36 @@ class Plan:
 
 
 def target(contact_id: int, *, instance_id: int, trigger_on: date | None, metadata: Any = None) -> bool:
-    """An event means this contact; whether that is new. The same event told twice is one target."""
+    """An event means this contact, who then waits for a run; whether that is new. The same event told twice is one target."""
     if not Contact.objects.filter(pk=contact_id).exists():
         raise TargetRefused(f"There is no contact {contact_id}.")
     if not CampaignInstance.objects.filter(pk=instance_id).exists():
         raise TargetRefused(f"There is no campaign {instance_id}.")
     facts = {"targeted": Targeted.EVENT, "metadata": metadata}
     where = {"contact_id": contact_id, "instance_id": instance_id, "trigger_on": trigger_on}
-    return ContactCampaign.objects.get_or_create(**where, defaults=facts)[1]
+    with transaction.atomic():
+        is_new = ContactCampaign.objects.get_or_create(**where, defaults=facts)[1]
+        if is_new:
+            wait_for_run([contact_id])
+    return is_new
+
+
+def wait_for_run(contact_ids: Iterable[int]) -> None:
+    """What the rules count with has changed for these contacts: the next run plans them anew."""
+    rows = [ContactToPlan(contact_id=contact_id, asked_at=Now()) for contact_id in sorted(set(contact_ids))]
+    ContactToPlan.objects.bulk_create(rows, batch_size=1_000, update_conflicts=True, unique_fields=["contact"], update_fields=["asked_at"])
+
+
+@transaction.atomic
+def take_out(targets: QuerySet[ContactCampaign]) -> int:
+    """The campaigns mean these contacts no longer, who wait for a run; how many were taken out."""
+    wait_for_run(targets.values_list("contact_id", flat=True))
+    return ContactCampaign.objects.filter(pk__in=targets.order_by().values("pk")).delete()[0]
 
 
 @transaction.atomic
 def add(contacts: QuerySet[Contact], *, instance_id: int, plan: Plan, targeted: Targeted) -> int:
-    """These contacts are meant by the campaign; how many of them newly. A second time it is none."""
+    """These contacts are meant by the campaign, and wait for a run; how many of them newly. A second time it is none."""
     CampaignInstance.objects.select_for_update().get(pk=instance_id)  # two at once would spread the same contacts twice
     chosen = new_among(contacts, instance_id=instance_id, plan=plan).order_by().values("pk")
     try:

@@ -102,7 +102,7 @@ def miss(cursor: Any, ids: Array, run_id: int) -> None:
 
 
 def copy(cursor: Any, where: str, data: Iterator[bytes]) -> None:
-    with cursor.copy(f"COPY {where} FROM STDIN (FORMAT BINARY)") as wire:
+    with connection.wrap_database_errors, cursor.copy(f"COPY {where} FROM STDIN (FORMAT BINARY)") as wire:
         wire.write(SIGNATURE)
         for piece in data:
             wire.write(piece)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from messaging import analytics, database_health
+from messaging.models import Mode
 from portal import tasks
 from portal.dashboard import charts
 
@@ -25,10 +26,10 @@ WIDE = 100  # percent: the longest bar of a list
 @require_GET
 @permission_required("messaging.view_message", raise_exception=True)
 def page(request: HttpRequest) -> HttpResponse:
-    """The newest figures there are; where they are older than an hour, new ones are counted meanwhile."""
+    """The newest figures there are; where they are older than an hour, new ones are counted meanwhile. Test mode begins with test mails."""
     asked = request.GET.get("days", "")
     days = int(asked) if asked in map(str, PERIODS) else 30
-    test = request.GET.get("mails") == "test"
+    test = request.GET.get("mails", settings.MAIL_MODE) == Mode.TEST
     found = figures(days=days, test=test)
     shown = {"found": found, "days": days, "test": test, "periods": PERIODS, "title": "Analytics"} | (pictures(found) if found else {})
     return render(request, "dashboard/analytics.html", {**admin.site.each_context(request), **shown})

@@ -20,6 +20,7 @@ from django.core.validators import validate_email
 from django.db import DatabaseError
 from django_q.models import Failure, OrmQ, Schedule, Success
 
+from campaigns.models import CampaignInstance
 from messaging.gateways import cms, mail
 from messaging.models import Mode
 from portal import wiring
@@ -246,6 +247,22 @@ def check_schedules(*, databases: Iterable[str] | None = None, **_: Any) -> Find
             yield Error(f"Schedule {row.name or row.pk} cannot be read, so none would run.", hint=hint, id="portal.E030")
         elif CADENCE.get(row.name, ("",))[0] != row.func:
             yield Error(f"Schedule {row.name or row.pk} runs {row.func}, which is not in the cadence.", hint=hint, id="portal.E031")
+
+
+@found_by(Tags.database, deploy=True)
+def check_campaign_mails_can_leave(*, databases: Iterable[str] | None = None, **_: Any) -> Findings:
+    """Whoever has campaigns needs what every campaign mail says."""
+    try:
+        if not databases or not CampaignInstance.objects.exists():
+            return
+    except DatabaseError:
+        return  # not migrated yet
+    if f".{urlsplit(settings.PLANS_URL).hostname}".endswith((".example.com", *RESERVED)):
+        told = f"There are campaigns, but PLANS_URL is {settings.PLANS_URL!r}: their links lead nowhere."
+        yield Warning(told, hint="Set PLANS_URL to the page where contacts look at plans.", id="portal.W007")
+    if not settings.OFFICE_ADDRESS.strip():
+        hint = "Set OFFICE_ADDRESS to the office's postal address."
+        yield Warning("There are campaigns, but OFFICE_ADDRESS is empty: none of their mails is handed over.", hint=hint, id="portal.W008")
 
 
 @found_by(Tags.database)

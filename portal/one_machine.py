@@ -2,22 +2,25 @@
 
 import fcntl
 import http.client
+import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 
-from messaging.models import Case
-from portal import cadence, embedded_postgres
+from messaging.models import Case, Mode
+from portal import cadence, embedded_postgres, tasks, wiring
 from portal.ports import LOOPBACK, refuse_taken, sandbox_ports
 from portal.running import Children, KeepsEnding
+from portal.sample_data import past_weeks
 
 DEMO = "demo"  # the login's name, and its password
 ANSWERS_WITHIN_SECONDS = 60.0
@@ -43,8 +46,8 @@ def run(port: int, *, say: Say) -> None:
     """The portal answers on 127.0.0.1:`port` until a KeyboardInterrupt; then no process of it is left, and its data stay."""
     with _alone(settings.VAR_DIR / "run.lock", port=port):
         refuse_taken(web=port)
-        login = _fill_database(say)
         environment = {"SITE_URL": f"http://{LOOPBACK}:{port}"} | os.environ
+        login = _fill_database(say, site_url=environment["SITE_URL"])
         children = Children(folder=settings.BASE_DIR, environment=environment, say=say)
         try:
             _start(children, port=port)
@@ -74,16 +77,29 @@ def _alone(path: Path, *, port: int) -> Iterator[None]:
         yield
 
 
-def _fill_database(say: Say) -> str:
+def _fill_database(say: Say, *, site_url: str) -> str:
     """Tables, schedules, sample cases and a login are there; returns how to log in."""
     say("Bringing the database up to date ...")
     call_command("migrate", interactive=False, verbosity=0)
     cadence.sync()
     if not Case.objects.exists():
-        call_command("load_sample_data")
+        _show_something(say, site_url=site_url)
     login = _login()
     connections.close_all()  # what follows is a long wait
     return login
+
+
+@transaction.atomic
+def _show_something(say: Say, *, site_url: str) -> None:
+    """The sample data are loaded, and in test mode three weeks of campaigns lie behind them and today's mails are on their way."""
+    call_command("load_sample_data")
+    if settings.MAIL_MODE == Mode.TEST:
+        say("Living through three weeks of campaigns ...")
+        terms, (_, versions) = wiring.hand_over_terms(seconds=math.inf), wiring.scheduler_settings()
+        links = replace(terms.links, site_url=site_url.rstrip("/"))
+        today = past_weeks.live(today=wiring.today(), terms=replace(terms, links=links), versions=versions)
+        tasks.ring()
+        say(f"{today} campaign mails of today go to the mailbox now.")
 
 
 def _login() -> str:

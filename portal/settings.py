@@ -168,7 +168,8 @@ SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8026")  # the san
 
 CLUSTER_SILENT_AFTER = timedelta(seconds=env.int("CLUSTER_SILENT_AFTER_SECONDS", default=60))
 MAIL_WORKERS = env.int("MAIL_WORKERS", default=2)  # processes of this host that send at the same time
-_MAIL_CLUSTER = MAIL_WORKERS + 4  # one adds notes, one prices quotes, one runs bulk actions, and one is always free to answer the watchdog
+# One place each: notes, quotes, bulk actions, imports, hand-over, runs, and what comes by night; one is free to answer the watchdog.
+_MAIL_CLUSTER = MAIL_WORKERS + 8
 Q_CLUSTER = {
     "name": "short",
     "label": "Background tasks",

@@ -17,11 +17,11 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from campaigns import following_up, hand_over, runs
+from campaigns import following_up, hand_over
 from campaigns.importing import jobs as imports
 from messaging import analytics, backup, database_health, delivery, journal, notes, reaper
 from messaging.models import Level
-from portal import shutdown, summary_wiring, wiring
+from portal import planning, shutdown, summary_wiring, wiring
 from portal.models import Heartbeat
 from portal.operations import running
 from portal.quotes import pricing, retries
@@ -95,7 +95,11 @@ def hand_over_due(
         terms = wiring.hand_over_terms(seconds=_slice(seconds))
         if not ours or not (early or terms.now >= terms.begins(wiring.today()) - HAND_OVER_LEAD):
             return hand_over.Tally(already_running=not ours).as_dict()
-        tally = hand_over.hand_over(day=date.fromisoformat(day) if day else wiring.today(), terms=terms, limit=limit)
+        try:
+            tally = hand_over.hand_over(day=date.fromisoformat(day) if day else wiring.today(), terms=terms, limit=limit)
+        except hand_over.NoPostalAddress as missing:
+            journal.count_error("campaigns", str(missing))
+            raise
     for sentence in tally.attention:
         journal.count_error("campaigns", sentence)
     if tally.handed_over:
@@ -117,12 +121,20 @@ def schedule_follow_ups(day: str = "", lookback: int | None = None, planned_for:
 
 def run_scheduler(planned_for: str = "") -> Summary:
     """Everybody's campaign mails are planned from today on; nothing happens while another run is under way."""
-    rules, versions = wiring.scheduler_settings()
-    try:
-        run = runs.run(runs.Order(day=wiring.today(), settings=rules, versions=versions), stop=shutdown.told)
-    except runs.RunUnderWay as under_way:
-        return {"already_running": True, "run_id": under_way.run.pk}
-    return {"run_id": run.pk, "status": run.status, "scheduled": run.scheduled, "added": run.added, "changed": run.changed}
+    with _place("runs", of=1) as ours:
+        return planning.plan_everybody() if ours else {"already_running": True}
+
+
+def join_run(planned_for: str = "") -> Summary:
+    """The scheduler's run under way has one worker more: one that a person started, or that has lost its workers, goes on."""
+    with _place("runs", of=1) as ours:
+        return planning.join() if ours else {"already_running": True}
+
+
+def reschedule_changes(planned_for: str = "") -> Summary:
+    """Contacts that a change touches are planned anew, and nobody else; they go on waiting while a run is under way."""
+    with _place("runs", of=1) as ours:
+        return planning.reschedule() if ours else {"already_running": True}
 
 
 def clear_stale_locks(planned_for: str = "") -> Summary:
@@ -238,6 +250,16 @@ def ring_quotes() -> None:
 def ring_hand_over() -> None:
     """Wake a worker for the planned mails that are still to be handed over, once this transaction is committed."""
     transaction.on_commit(lambda: wake("portal.tasks.hand_over_due"), robust=True)
+
+
+def ring_runs() -> None:
+    """Wake a worker for the scheduler's run that this transaction starts, once it is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.join_run"), robust=True)
+
+
+def ring_rescheduling() -> None:
+    """Wake a worker for the contacts that wait for a run since this transaction, once it is committed."""
+    transaction.on_commit(lambda: wake("portal.tasks.reschedule_changes"), robust=True)
 
 
 def ring_operations() -> None:

@@ -20,6 +20,7 @@ from campaigns.invariants import OF_SCHEDULES
 from campaigns.links import Links
 from campaigns.mail_writing import Office
 from campaigns.settings import SchedulerSettings
+from campaigns.state_table import states_concerned
 from messaging import delivery, notes
 from messaging.gateways.cms import CmsClient, HttpCms, ManualCms
 from messaging.gateways.mail import MailServer, from_url
@@ -186,6 +187,19 @@ def impact_of(kind: str, data: Any, *, at: datetime, environment: str) -> Impact
         return None
     old, new = scheduler.without_and_with(kind, data, at=at, environment=ours, is_own=bool(environment))
     return impact(old=old, new=new, day=np.datetime64(today(), "D"))
+
+
+def newly_ignoring_windows(kind: str, data: Any, *, at: datetime, environment: str) -> str:
+    """Which campaign types would write on excluded days once this data holds and do not now, and in which states; empty where none would.
+
+    Raises ConfigRefused where what holds besides cannot be used.
+    """
+    ours = settings.CONFIG_ENVIRONMENT
+    if kind != "campaign_types" or environment not in ("", ours):
+        return ""
+    old, new = scheduler.without_and_with(kind, data, at=at, environment=ours, is_own=bool(environment))
+    names = sorted(new.types_ignoring_windows - old.types_ignoring_windows)
+    return f"{', '.join(names)} would ignore exclusion windows. {states_concerned(new).sentence}" if names else ""
 
 
 def hand_over_terms(*, seconds: float) -> hand_over.Terms:

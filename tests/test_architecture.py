@@ -39,7 +39,7 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants"},
+    {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants", "rescheduling"},
     {"explaining"},
     {"what_if", "runs"},
     {"run_totals"},

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 
 from campaigns.importing.columns import Header, Meanings, Wrong
 from campaigns.importing.kinds import Sort, Texts, Written
 from campaigns.importing.reading import Block, Refused, as_record
+
+MOST_DOUBTS = 100  # that are told; all are noted at the contacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +16,7 @@ class Cleaned:
     rows: list[int]
     written: Written  # beside them, what the staging table has
     refused: list[Refused]
+    doubts: list[str]  # about rows that are taken, the first ones
 
 
 class Cleaner:
@@ -39,7 +43,8 @@ class Cleaner:
             rows = kept(rows, without=wrong)
             texts = {name: kept(found, without=wrong) for name, found in texts.items()}
         refused = [refusal(block, at, problems) for at, problems in sorted(wrong.items())]
-        return Cleaned(rows=rows, written=self.sort.written(texts), refused=[*block.refused, *refused])
+        doubts = [f"Row {rows[at]}, {sentence}" for at, sentence in islice(self.sort.doubts(texts), MOST_DOUBTS)]
+        return Cleaned(rows=rows, written=self.sort.written(texts), refused=[*block.refused, *refused], doubts=doubts)
 
 
 def kept(values: list, *, without: dict[int, list[tuple[str, str]]]) -> list:

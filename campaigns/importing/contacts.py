@@ -5,10 +5,12 @@ replaces what was known; columns that the file lacks are left alone. A date that
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from itertools import repeat
+from typing import Any
 
 from campaigns.importing.columns import Column
 from campaigns.importing.kinds import Sort, Texts, Written
@@ -19,7 +21,6 @@ from messaging import text_input
 from messaging.text_input import EARLIEST, EXCEL_DAMAGE, LATEST, TextRefused, shown
 
 ID_DIGITS = 15
-NO_DATE = "no date"  # what a text means that stands where a date should, and is none
 PLAIN_ADDRESS = re.compile(  # the addresses that text_input.email_address leaves as they are, but for rare ones
     r"[A-Za-z0-9](?:[A-Za-z0-9_+-]|\.(?=[A-Za-z0-9_+-])){0,63}@(?:[a-z0-9]{1,31}(?:-[a-z0-9]{1,31})?\.){1,2}(?!local|internal)[a-z]{2,18}"
 )
@@ -30,6 +31,13 @@ PLAIN_ID = re.compile(rf"[1-9][0-9]{{0,{ID_DIGITS - 1}}}")
 DATES = {"birth_date": Flag.BIRTH_DATE_INVALID, "effective_date": Flag.EFFECTIVE_DATE_INVALID}
 TEXTS = ("phone", "carrier", "first_name", "last_name")
 FIELDS = ("email", "zip_code", "state", "birth_date", "effective_date", *TEXTS, "flags")
+
+
+@dataclass(frozen=True)
+class NoDate:
+    """What a text means that stands where a date should, and is none; `sentence` goes on after "Row 8, "."""
+
+    sentence: str
 
 
 def columns(on: date) -> Sequence[Column]:
@@ -91,13 +99,13 @@ def as_state(text: str) -> str:
     return "" if code == OTHER.upper() else code
 
 
-def as_date(text: str, *, name: str, earliest: date, latest: date) -> str:
+def as_date(text: str, *, name: str, earliest: date, latest: date) -> str | NoDate:
     if not text.strip():
         return ""
     try:
-        return text_input.calendar_date(text, field=name, earliest=earliest, latest=latest).isoformat()
-    except TextRefused:
-        return NO_DATE
+        return text_input.calendar_date(text, field=f"column '{name}'", earliest=earliest, latest=latest).isoformat()
+    except TextRefused as refusal:
+        return NoDate(refusal.sentence)
 
 
 def as_phone(text: str) -> str:
@@ -124,21 +132,32 @@ def written(texts: Texts) -> Written:
 def flags_of(texts: Texts, *, states: list[str]) -> list[str]:
     """The doubts about each row as PostgreSQL writes an array; nearly all have none."""
     flags: list[str] = ["{}"] * len(states)
-    doubts: dict[int, list[str]] = {}
-    for place, (stated, state) in enumerate(zip(texts.get("state", ()), states, strict=False)):
-        if stated and stated != state:
-            doubts.setdefault(place, []).append(Flag.STATE_ZIP_MISMATCH.value)
-    for name, flag in DATES.items():
-        if NO_DATE in texts.get(name, ()):
-            for place in (place for place, day in enumerate(texts[name]) if day == NO_DATE):
-                doubts.setdefault(place, []).append(flag.value)
-    for place, names in doubts.items():
+    found: dict[int, list[str]] = {}
+    for place, flag, _ in doubted(texts):
+        found.setdefault(place, []).append(flag.value)
+    for place, names in found.items():
         flags[place] = f"{{{','.join(names)}}}"
     return flags
 
 
-def without_wrong(days: list[str]) -> list[str]:
-    return ["" if day == NO_DATE else day for day in days] if NO_DATE in days else days
+def doubted(texts: Texts) -> Iterator[tuple[int, Flag, str]]:
+    """Each doubt about a row: the row's place, what is noted, and a sentence that goes on after "Row 8, "."""
+    for place, (stated, (code, state)) in enumerate(zip(texts.get("state", ()), texts["zip_code"], strict=False)):
+        if stated and stated != state:
+            where = "no state" if state == OTHER else state
+            yield place, Flag.STATE_ZIP_MISMATCH, f"column 'state' says {stated}, but the ZIP code {code} lies in {where}, which counts."
+    for name, flag in DATES.items():
+        days = texts.get(name, ())
+        for place in (place for place, day in enumerate(days) if type(day) is NoDate) if has_wrong(days) else ():
+            yield place, flag, f"{days[place].sentence} Taken without that date."
+
+
+def has_wrong(days: Sequence[Any]) -> bool:
+    return NoDate in set(map(type, days))
+
+
+def without_wrong(days: list[Any]) -> list[str]:
+    return ["" if type(day) is NoDate else day for day in days] if has_wrong(days) else days
 
 
 def plan(present: frozenset[str]) -> str:
@@ -215,6 +234,7 @@ def sort() -> Sort:
         texts=TEXTS,
         written=written,
         flagged="flags <> '{}'",
+        doubts=lambda texts: ((place, sentence) for place, _, sentence in doubted(texts)),
         locked="campaigns_contact",
         plan=plan,
         sentences={

@@ -23,6 +23,7 @@ class Sort:
     texts: Sequence[str]  # those of them that are empty rather than NULL
     written: Callable[[Texts], Written]
     flagged: str  # condition on a staged row: taken with a doubt noted
+    doubts: Callable[[Texts], Iterable[tuple[int, str]]]  # about rows by their place, as sentences that go on after "Row 8, "
     locked: str  # the table that nobody else writes while it is merged
     plan: Callable[[frozenset[str]], str]
     sentences: dict[str, tuple[str, str]]  # kind of a plan: SQL for the column and for what is wrong with row s of plan p

@@ -15,6 +15,7 @@ from messaging.sheets import MOST_CHARACTERS, SheetRefused, plain
 BLOCK = 10_000  # records
 MOST_ROWS = 10_000_000
 LONGEST_LINE = 1_000_000  # characters
+LINE_END = "\r\n"
 OTHER_KINDS = {
     b"PK\x03\x04": "a workbook or an archive",
     b"\xd0\xcf\x11\xe0": "a workbook",
@@ -144,9 +145,9 @@ def shape(cells: list[str], *, row: int, width: int, block: Block) -> None:
 
 def as_record(cells: Iterable[str]) -> bytes:
     """The cells as one line of CSV, in the bytes they came in."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return as_bytes(text.getvalue())
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=LINE_END).writerow(cells)  # the writer quotes a cell with a line break only if lines end so
+    return as_bytes(text.getvalue().removesuffix(LINE_END))
 
 
 def as_bytes(text: str) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from django.db import connection, transaction
 
-from campaigns.importing.cleaning import Cleaned, Cleaner
+from campaigns.importing.cleaning import MOST_DOUBTS, Cleaned, Cleaner
 from campaigns.importing.columns import Header, read_header
 from campaigns.importing.holds import Hold
 from campaigns.importing.kinds import Sort
@@ -88,7 +88,8 @@ def is_whole(job: ImportJob) -> bool:
 def begin(job: ImportJob, *, header: Header, sort: Sort, hold: Hold) -> None:
     job.header, job.ignored_columns = header.cells, header.ignored
     job.read_rows = job.read_bytes = job.staged = job.rows = job.refused = 0
-    keep(job, "header", "ignored_columns", hold=hold)
+    job.doubts = []
+    keep(job, "header", "ignored_columns", "doubts", hold=hold)
     ImportRefusal.objects.filter(job=job).delete()
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {staged(job)}")
@@ -105,7 +106,8 @@ def take(job: ImportJob, block: Block, *, cleaner: Cleaner, position: int, hold:
     job.staged += len(cleaned.rows)
     job.refused += len(cleaned.refused)
     job.rows = job.staged + job.refused
-    keep(job, hold=hold)
+    job.doubts = [*job.doubts, *cleaned.doubts][:MOST_DOUBTS]
+    keep(job, "doubts", hold=hold)
     if job.refused > MOST_REFUSED:
         first = ImportRefusal.objects.filter(job=job).order_by("row").values_list("reason", flat=True)[0]
         raise TooManyRefused(f"More than {MOST_REFUSED:,} rows are refused, the first one: {first} Nothing was imported.")

@@ -104,6 +104,7 @@ def sort() -> Sort:
         texts=(),
         written=written,
         flagged="false",
+        doubts=lambda texts: (),
         locked="campaigns_contactcampaign",
         plan=lambda present: PLAN,
         sentences={

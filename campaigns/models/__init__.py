@@ -6,6 +6,7 @@ from campaigns.models.engagement import Behaviour, EngagementEvent
 from campaigns.models.imports import ImportJob, ImportKind, ImportPiece, ImportRefusal, ImportStatus
 from campaigns.models.run import RunChunk, RunStatus, SchedulerRun, Scope, Step
 from campaigns.models.schedule import EmailSchedule, SkipReason, Status
+from campaigns.models.waiting import ContactToPlan
 
 __all__ = [
     "Behaviour",
@@ -14,6 +15,7 @@ __all__ = [
     "CampaignType",
     "Contact",
     "ContactCampaign",
+    "ContactToPlan",
     "EmailSchedule",
     "EngagementEvent",
     "Flag",

@@ -92,6 +92,7 @@ class ImportJob(Leased):
     unchanged = models.BigIntegerField(default=0)
     refused = models.BigIntegerField(default=0)
     flagged = models.BigIntegerField(default=0, help_text="Rows that are taken, with a doubt noted.")
+    doubts = models.JSONField(default=list, help_text="The first of those doubts, in sentences.")
 
     objects = ImportJobQuerySet.as_manager()
 

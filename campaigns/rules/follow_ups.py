@@ -47,7 +47,8 @@ def owed_parents(history: Array, *, day: Any, types: EmailTypes, days_after: int
     """
     children = with_parents(history, days_after=days_after)
     parents = history[may_be_followed(history, day=day, types=types, lookback_days=lookback_days)]
-    answered = children[np.isin(children["status"], [*GOES_OUT, Status.CANCELLED]) | (children["send_on"] < day)]
+    settled = [*GOES_OUT, Status.FAILED, Status.CANCELLED]  # one that could not be sent is a person's to try again
+    answered = children[np.isin(children["status"], settled) | (children["send_on"] < day)]
     on_its_way = children[np.isin(children["status"], [Status.SCHEDULED, Status.PROCESSING])]
     parents = parents[~np.isin(parents["id"], answered["parent"]) & ~np.isin(parents["place"], on_its_way["place"])]
     parents = parents[np.lexsort((parents["id"], parents["send_on"], parents["place"]))]
@@ -65,8 +66,8 @@ def may_be_followed(history: Array, *, day: Any, types: EmailTypes, lookback_day
 
 
 def with_parents(history: Array, *, days_after: int) -> Array:
-    """The follow-ups in HISTORY, but for skipped and lost ones. One without a named parent follows the newest mail that was due for it."""
-    rows = history[is_follow_up(history["kind"]) & ~np.isin(history["status"], [Status.SKIPPED, Status.FAILED])].copy()
+    """The follow-ups in HISTORY, but for skipped ones. One without a named parent follows the newest mail that was due for it."""
+    rows = history[is_follow_up(history["kind"]) & (history["status"] != Status.SKIPPED)].copy()
     others = history[~is_follow_up(history["kind"]) & np.isin(history["status"], [Status.SENT, Status.DELIVERED])]
     others = others[np.lexsort((others["send_on"], others["place"]))]
     newest = np.searchsorted(by_place(others, 0), by_place(rows, days_after), side="right") - 1

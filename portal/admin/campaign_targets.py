@@ -12,7 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from campaigns import targeting
-from campaigns.models import CampaignInstance, ContactCampaign, Targeted
+from campaigns.models import CampaignInstance, Targeted
+from portal import tasks
 from portal.admin import cells
 from portal.admin.acts import Act
 from portal.admin.records import COUNTED_AT_MOST, Desk, Table
@@ -24,13 +25,15 @@ CHOOSE = {"label": "Choose contacts", "icon": "group_add"}
 
 
 def take_out(request: HttpRequest, rows: QuerySet, answers: Mapping[str, Any]) -> int:
-    return ContactCampaign.objects.filter(pk__in=rows.values("pk")).delete()[0]
+    taken = targeting.take_out(rows)
+    tasks.ring_rescheduling()
+    return taken
 
 
 TARGET = Act(
     name="take_out",
     label="Take out of the campaign",
-    explains="The campaign no longer means these contacts. What was handed over stays as it is; the next run takes planned mails away.",
+    explains="The campaign no longer means these contacts. What was handed over stays as it is; planned mails go within minutes.",
     done=("is taken out", "are taken out"),
     permission="campaigns.delete_contactcampaign",
     carry_out=take_out,
@@ -81,7 +84,8 @@ class ChoosesContacts(Desk):
         new = targeting.add(form.contacts(), instance_id=campaign.pk, plan=form.cleaned_data["plan"], targeted=targeted)
         noun = "contact is" if new == 1 else "contacts are"
         if new:
-            messages.success(request, f"{new:,} {noun} now meant by “{campaign.name}”. The next run of the scheduler plans the mails.")
+            messages.success(request, f"{new:,} {noun} now meant by “{campaign.name}”. Their mails are planned within minutes.")
+            tasks.ring_rescheduling()
         else:
             messages.warning(request, "Nobody was added: all of them were in the campaign already.")
         return HttpResponseRedirect(self.way_back(request, campaign))

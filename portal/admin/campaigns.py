@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from campaigns.models import CampaignChange, CampaignInstance, CampaignType, ContactCampaign, EmailSchedule
 from messaging.models import EmailTemplate
-from portal import wiring
+from portal import tasks, wiring
 from portal.admin import cells, schedule_cells
 from portal.admin.campaign_confirm import ConfirmsWindows
 from portal.admin.campaign_form import CampaignForm, CampaignTypeForm
@@ -72,6 +72,7 @@ class CampaignTypeDesk(ConfirmsWindows):
     def save_model(self, request: HttpRequest, obj: CampaignType, form: Any, change: bool) -> None:
         saved(obj, change)
         super().save_model(request, obj, form, change)
+        tasks.ring_rescheduling()
 
     def tables(self, row: Any) -> list[Table]:
         return [changes(CampaignChange.objects.filter(campaign_type=row), campaign_type__id__exact=row.pk)]
@@ -135,6 +136,7 @@ class CampaignDesk(ChoosesContacts, ConfirmsWindows):
     def save_model(self, request: HttpRequest, obj: CampaignInstance, form: Any, change: bool) -> None:
         saved(obj, change)
         super().save_model(request, obj, form, change)
+        tasks.ring_rescheduling()
 
     def title(self, row: Any) -> str:
         return row.name

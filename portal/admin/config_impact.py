@@ -18,7 +18,7 @@ from portal.admin.records import Table
 from portal.config.data import ConfigRefused
 from portal.config.kinds import KINDS
 from portal.config.models import ConfigSeries
-from portal.wiring import impact_of
+from portal.wiring import impact_of, newly_ignoring_windows
 
 MOST_DAYS = 31  # that are listed
 
@@ -29,6 +29,7 @@ class Told:
     note: str = ""
     tables: list[Table] = field(default_factory=list)
     refused: bool = False
+    ignoring: str = ""  # which types would write on excluded days, and where
 
 
 def impact_told(series: ConfigSeries, data: Any, *, at: datetime) -> Told | None:
@@ -37,6 +38,7 @@ def impact_told(series: ConfigSeries, data: Any, *, at: datetime) -> Told | None
         return None
     try:
         with transaction.atomic():
+            ignoring = newly_ignoring_windows(series.kind, data, at=at, environment=series.environment)
             found = impact_of(series.kind, data, at=at, environment=series.environment)
     except ConfigRefused as refusal:
         return Told(f"Nobody can say: {refusal}", refused=True)
@@ -44,7 +46,7 @@ def impact_told(series: ConfigSeries, data: Any, *, at: datetime) -> Told | None
         return Told("Nobody can say: looking at the contacts took too long.", refused=True)
     if found is None:
         return Told(f"Nothing here: it is for {series.environment}, and this portal is {settings.CONFIG_ENVIRONMENT}.")
-    return Told(found.sentence, note(found), tables(found) if found.excluded or found.released or found.moved else [])
+    return Told(found.sentence, note(found), tables(found) if found.excluded or found.released or found.moved else [], ignoring=ignoring)
 
 
 def note(found: Impact) -> str:

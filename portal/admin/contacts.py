@@ -11,8 +11,9 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from campaigns.models import Contact, ContactCampaign, EmailSchedule, EngagementEvent, Flag
+from campaigns.targeting import wait_for_run
 from messaging.models import Suppression
-from portal import wiring
+from portal import tasks, wiring
 from portal.admin import cells, schedule_cells
 from portal.admin.contact_filters import CarrierFilter, LookFilter, StateFilter, search
 from portal.admin.contact_form import ContactForm
@@ -20,6 +21,7 @@ from portal.admin.records import Desk, Table
 
 SHOWN = 20  # mails, campaigns and events below a contact
 UNKNOWN = "The state has an exclusion window, and the date it is counted from is missing"
+COUNTED_WITH = {"email", "zip_code", "birth_date", "effective_date"}  # by the rules: a change plans the contact anew
 WHY = {"label": "Why?", "icon": "help"}
 
 
@@ -81,6 +83,9 @@ class ContactDesk(Desk):
         if change:
             obj.updated_at = Now()
         super().save_model(request, obj, form, change)
+        if COUNTED_WITH & set(form.changed_data):
+            wait_for_run([obj.pk])
+            tasks.ring_rescheduling()
 
     def title(self, row: Any) -> str:
         return row.full_name or row.email

@@ -38,6 +38,7 @@ CAMPAIGNS: list[Entry] = [
     ("Campaign types", "category", "admin:campaigns_campaigntype_changelist", "campaigns.view_campaigntype"),
     ("Targets", "target", "admin:campaigns_contactcampaign_changelist", "campaigns.view_contactcampaign"),
     ("Planned mails", "calendar_month", "admin:campaigns_emailschedule_changelist", "campaigns.view_emailschedule"),
+    ("Runs", "directions_run", "admin:campaigns_schedulerrun_changelist", "campaigns.view_schedulerrun"),
     ("Imports", "upload_file", "admin:campaigns_importjob_changelist", "campaigns.view_importjob"),
     ("Engagement", "ads_click", "admin:campaigns_engagementevent_changelist", "campaigns.view_engagementevent"),
     ("Changes", "change_history", "admin:campaigns_campaignchange_changelist", "campaigns.view_campaignchange"),

@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from campaigns import stopping
-from campaigns.models import EmailSchedule, Status
+from campaigns.models import EmailSchedule, SchedulerRun, Status
 from portal.admin import cells, schedule_cells
 from portal.admin.acts import Act, ReasonForm
 from portal.admin.contact_filters import some
@@ -131,7 +131,7 @@ class ScheduleDesk(ReadOnly):
             ("Template", mail.email_template or "chosen when it is handed over"),
             ("Message", cells.link(mail.message, mail.message.subject) if mail.message else cells.NOTHING),
             ("Follows", cells.link(mail.parent, f"mail {mail.parent_id}") if mail.parent_id else cells.NOTHING),
-            ("Written by run", mail.run_id or cells.NOTHING),
+            ("Written by", cells.link(SchedulerRun(pk=mail.run_id), f"run {mail.run_id}") if mail.run_id else cells.NOTHING),
             ("Planned", cells.when(mail.created_at)),
             ("Changed", cells.when(mail.updated_at)),
         ]

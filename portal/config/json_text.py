@@ -6,6 +6,7 @@ from typing import Any
 from portal.config.data import shown
 
 LONGEST_DATA = 200_000  # characters
+MOST_DIGITS = 100
 
 
 def from_json(text: str) -> Any:
@@ -13,7 +14,7 @@ def from_json(text: str) -> Any:
     if len(text) > LONGEST_DATA:
         raise ValueError(f"This has {len(text):,} characters; at most {LONGEST_DATA:,}")
     try:
-        return json.loads(text, object_pairs_hook=without_doubles, parse_constant=no_constant)
+        return json.loads(text, object_pairs_hook=without_doubles, parse_int=whole_number, parse_constant=no_constant)
     except json.JSONDecodeError as trouble:
         raise ValueError(f"Line {trouble.lineno}, column {trouble.colno}: this is no JSON: {trouble.msg}") from None
     except RecursionError:
@@ -27,6 +28,12 @@ def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"{shown(name)} stands twice in the same table; keep one of them")
         table[name] = value
     return table
+
+
+def whole_number(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"{shown(text)} is too large a number")
+    return int(text)
 
 
 def no_constant(name: str) -> Any:

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from campaigns.models import CampaignChange, Contact, EmailSchedule, RunStatus, SchedulerRun, SkipReason
 from portal import wiring
 from portal.dashboard import campaign_figures, charts
 from portal.dashboard.figures import capped
-from portal.dashboard.needs import rows_of, runs_list
+from portal.dashboard.needs import rows_of
 from portal.dashboard.quotes_section import Figure
 
 MAY_SEE = "campaigns.view_emailschedule"
@@ -35,7 +36,7 @@ def moving() -> dict[str, Any] | None:
         "today": todays(counted, overdue_days=settings.overdue_days),
         "skipped": skipped(counted),
         "run": run,
-        "run_href": runs_list(),
+        "run_href": reverse("admin:campaigns_schedulerrun_change", args=[run.pk]) if run else "",
         "run_tone": RUN_TONES.get(RunStatus(run.status), "") if run else "",
         "run_counts": run_counts(run) if run else [],
         "changes": waiting_changes(),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib import admin
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
@@ -144,7 +143,7 @@ def campaigns() -> Iterable[Need]:
         says=f"Of {failed.day}: {failed.error[:200]}. Until one is completed, nothing new is planned." if failed else "",
         calm="The last scheduler run was completed",
         button="See why",
-        href=runs_list(),
+        href=reverse("admin:campaigns_schedulerrun_change", args=[failed.pk]) if failed else rows_of(SchedulerRun),
     )
     yield Need(
         name="over_cap",
@@ -231,10 +230,6 @@ def cluster() -> Iterable[Need]:
         button="",
         href=reverse("readyz"),
     )
-
-
-def runs_list() -> str:
-    return rows_of(SchedulerRun) if admin.site.is_registered(SchedulerRun) else reverse("admin:index")
 
 
 def summaries() -> Iterable[Need]:

@@ -117,7 +117,7 @@ def whole(least: int, most: int = MOST) -> Callable[[str], int]:
     """An option that is a whole number from `least` to `most`."""
 
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and len(text) < 12 and least <= int(text) <= most):
+        if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
             raise ArgumentTypeError(f"must be a whole number {least}…{most}; got {text[:80]!r}")
         return int(text)
 

@@ -49,6 +49,7 @@ class ImportCommand(PortalCommand):
         except (Cancelled, HoldLost):
             raise CommandError(f"{file.name}: somebody cancelled this import in the portal. Nothing was imported.") from None
         self.tell([*ignored(job), *sentences])
+        self.tell(job.doubts)
         path = None
         if job.refused and not dry_run:
             path = refused_file or file.with_name(f"{file.stem}.refused.csv")
@@ -67,7 +68,7 @@ def report(job: ImportJob, started: float, *, text: str, **facts: Any) -> Report
     counts = {name: getattr(job, name) for name in COUNTS}
     if facts.get("already_imported"):
         counts |= {"new": 0, "changed": 0, "unchanged": job.rows - job.refused}
-    told = {"import": job.pk, "refused_file": None, "dry_run": False, "ignored_columns": job.ignored_columns}
+    told = {"import": job.pk, "refused_file": None, "dry_run": False, "ignored_columns": job.ignored_columns, "doubts": job.doubts}
     timing = {
         "seconds": round(time.monotonic() - started, 3),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),

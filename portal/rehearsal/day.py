@@ -1,4 +1,4 @@
-"""The day itself: cases come in, batches are queued and sent, notes are added, quotes answered, until nothing is left to do."""
+"""The day itself: cases and contacts come in, mails are planned, queued and sent, notes added, quotes answered, the day summed up."""
 
 import io
 import random
@@ -10,6 +10,9 @@ from pathlib import Path
 from django.core.management import call_command
 from django.utils import timezone
 
+from campaigns import hand_over
+from campaigns.links import Links
+from campaigns.mail_writing import Office
 from messaging import batches, delivery, notes
 from messaging.gateways.cms import HttpCms
 from messaging.gateways.mail import MailServer
@@ -18,16 +21,18 @@ from messaging.outbox import Sender
 from messaging.retry import RetryPolicy
 from portal import wiring
 from portal.quotes.replies import MailTerms
+from portal.rehearsal.campaigns import CampaignDesk
 from portal.rehearsal.faults import ai_script, foretold, leg_script, mail_script, note_script
 from portal.rehearsal.ledger import Facts, ledger
 from portal.rehearsal.patience import DayStuck, Tell, until_none
 from portal.rehearsal.quotes import QuoteDesk
+from portal.rehearsal.summaries import summarise
 from portal.sandbox import Sandbox
 
 MAILS = 200
 TEMPLATE = "status-request"
 SENDER = Sender(address="Operations Portal <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")
-OFFICE_INBOX, SITE_URL = "inbox@portal.example", "http://portal.example"
+OFFICE_INBOX, SITE_URL, PLANS_URL = "inbox@portal.example", "http://portal.example", "http://plans.example"
 OFFICE = {"name": "Operations Portal", "office_name": "Operations Portal", "office_phone": "555-0100", "office_address": "1 Example Street"}
 SOON = RetryPolicy(max_tries=SENDER.max_attempts, first_wait=timedelta(milliseconds=50), factor=1)
 LEASE = timedelta(seconds=60)
@@ -35,18 +40,20 @@ SETTLE = timedelta(seconds=1)
 SEED = 20250331
 
 
-def rehearse(*, folder: Path, with_faults: bool, tell: Tell) -> Facts:
+def rehearse(*, folder: Path, with_faults: bool, contacts: int, tell: Tell) -> Facts:
     """The ledger of one day, lived in the configured database, which must be empty, with servers of its own in `folder`."""
     began = time.monotonic()
     with Sandbox(folder / "sandbox") as sandbox:
         day = Day(sandbox, folder=folder, with_faults=with_faults, tell=tell)
         call_command("load_sample_data", stdout=io.StringIO())
+        campaigns = day.plan_campaigns(contacts)
         while (left := MAILS - len(day.foretold)) > 0:
             day.queue(left)
             day.send()
+        day.live_on(campaigns)
         day.add_notes()
-        asked = day.answer_requests()
-        return ledger(sandbox, foretold=day.foretold, quotes=asked) | {"seconds": round(time.monotonic() - began, 1)}
+        parts = {"quotes": day.answer_requests(), "campaigns": campaigns.ledger(), "summary": day.sum_up()}
+        return ledger(sandbox, foretold=day.foretold, parts=parts) | {"seconds": round(time.monotonic() - began, 1)}
 
 
 @dataclass
@@ -59,6 +66,20 @@ class Day:
     tell: Tell
     foretold: dict[str, str] = field(default_factory=dict)
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
+
+    def plan_campaigns(self, contacts: int) -> CampaignDesk:
+        """So many contacts have come in beside the sample's, everybody's mails are planned, and today's are queued."""
+        desk = CampaignDesk(self.sandbox, terms=self.writing, tell=self.tell)
+        desk.take_in(contacts, folder=self.folder)
+        desk.plan(wiring.today())
+        desk.hand_over(wiring.today())
+        return desk
+
+    def live_on(self, desk: CampaignDesk) -> None:
+        """People have done something about their campaign mails, and the day after has come for these."""
+        desk.react()
+        self.sandbox.use(mail={})
+        desk.day_after(wiring.today() + timedelta(days=1), send=self.send)
 
     def queue(self, most: int) -> None:
         """One more batch, of every case that may be mailed now; what the mail server will do to it is settled."""
@@ -99,6 +120,20 @@ class Day:
         desk.price(ai_script(desk.descriptions, chance=self.chance) if self.with_faults else {})
         desk.send(leg_script(desk.mails_owed(), office=OFFICE_INBOX, chance=self.chance) if self.with_faults else {})
         return desk.ledger()
+
+    def sum_up(self) -> Facts:
+        return summarise(self.sandbox, sender=SENDER, site_url=SITE_URL, delivery_terms=self.delivery, tell=self.tell)
+
+    @property
+    def writing(self) -> hand_over.Terms:
+        """How contacts are written to."""
+        return hand_over.Terms(
+            sender=SENDER,
+            settings=wiring.scheduler_settings()[0],
+            links=Links(site_url=SITE_URL, key="of the rehearsal"),
+            office=Office(name=OFFICE["name"], phone=OFFICE["office_phone"], address=OFFICE["office_address"], plans_url=PLANS_URL),
+            now=timezone.now(),
+        )
 
     @property
     def delivery(self) -> delivery.Terms:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
+
 from messaging import invariants
 from messaging.models import Message
 from portal.quotes.intake import NewRequest
@@ -103,8 +105,8 @@ def differences(number: str, found: Facts, expected: Facts) -> Iterable[str]:
 def strangers(sandbox: Sandbox, asked: Iterable[Asked], *, office: str) -> Iterable[str]:
     """Mails that went to somebody who asked for nothing, or wait for ever."""
     known = {one.request.email for one in asked} | {office}
-    of_cases = set(Message.objects.filter(needs_note=True).values_list("message_id", flat=True))
-    astray = [line for line in sandbox.mail_ledger() if line["message_id"] not in of_cases and line["recipient"] not in known]
+    others = set(Message.objects.filter(Q(needs_note=True) | Q(schedules__isnull=False)).values_list("message_id", flat=True))
+    astray = [line for line in sandbox.mail_ledger() if line["message_id"] not in others and line["recipient"] not in known]
     yield from (f"{line['recipient']} got {line['subject']!r} and had asked for nothing" for line in astray)
     yield from (f"{left.key} is {left.status} and nobody sends it" for left in Message.objects.unfinished().filter(needs_note=False))
 

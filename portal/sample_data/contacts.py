@@ -80,14 +80,14 @@ def load(*, today: date) -> int:
     return len(contacts)
 
 
-def people(chance: Random, *, today: date) -> Iterator[Contact]:
-    """The same people for the same seed."""
+def people(chance: Random, *, today: date, count: int = CONTACTS) -> Iterator[Contact]:
+    """The same people for the same seed and count."""
     firsts, lasts, zips = FIRST_NAMES.split(), LAST_NAMES.split(), by_place()
     places = [place for place in zips for _ in range(ALWAYS_THERE)]
-    places += chance.choices(BIG_STATES, k=(CONTACTS - len(places)) // 2)
-    places += chance.choices(sorted(zips), k=CONTACTS - len(places))
+    places += chance.choices(BIG_STATES, k=(count - len(places)) // 2)
+    places += chance.choices(sorted(zips), k=count - len(places))
     chance.shuffle(places)
-    for number, place in enumerate(places, start=1):
+    for number, place in enumerate(places[:count], start=1):
         first, last = chance.choice(firsts), chance.choice(lasts)
         yield Contact(
             email=f"{first}.{last}.{number}@{chance.choice(DOMAINS)}".lower(),

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,11 @@ from django.contrib.auth.models import Group, User
 from django.db import connections
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
-from portal import tasks
+from portal import tasks, wiring
 from portal.dashboard.needs import CLUSTERS
 from portal.management.commands.load_sample_data import load_cases, load_templates
 from portal.models import Heartbeat
+from portal.sample_data import contacts, past_weeks
 from portal.sandbox import Sandbox
 
 ARTEFACTS = settings.BASE_DIR / "test-artefacts" / "browser"
@@ -82,6 +83,14 @@ def fill(*, role: str) -> None:
     user.groups.add(Group.objects.get(name=role))
 
 
+def campaigns_so_far(office: Office) -> None:
+    """The sample contacts, three weeks of mails to them, and today's in the queue, as a first start of the portal has them."""
+    contacts.load(today=wiring.today())
+    terms = wiring.hand_over_terms(seconds=600)
+    terms = replace(terms, links=replace(terms.links, site_url=office.url))
+    past_weeks.live(today=wiring.today(), terms=terms, versions=wiring.scheduler_settings()[1])
+
+
 def chromium() -> str | None:
     """Where Chromium is: what CHROMIUM names, else what the system has."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -141,7 +150,7 @@ def log_in(page: Page) -> None:
     page.get_by_label("Username").fill(LOGIN["username"])
     page.get_by_label("Password").fill(LOGIN["password"])
     page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Today").wait_for()
+    page.get_by_role("heading", name="Today", exact=True).wait_for()
 
 
 def picture(page: Page, name: str, *, folder: Path = ARTEFACTS) -> None:

@@ -7,18 +7,26 @@ import pytest
 from django.core.management import call_command
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from campaigns.models import CampaignType
+from portal import tasks
 from tests.browser.office import IN_A_BROWSER, LOGIN, Eyes, Office, elsewhere, log_in, new_page, picture
 
 pytestmark = IN_A_BROWSER
 
 DESKS = ["message", "cmsnote", "case", "messagesession", "emailtemplate", "suppression", "errorgroup", "systemevent", "provider"]
+OF_CAMPAIGNS = [
+    *("contact", "campaigninstance", "campaigntype", "contactcampaign", "emailschedule"),
+    *("engagementevent", "campaignchange", "schedulerrun", "importjob"),
+]
 MOST_TABS = 60
 
 
 @pytest.fixture
 def busy(office: Office, chrome: Browser) -> Office:
-    """Something is on every desk: a batch with a doubt and a failure, a case without PID whose note waits, quotes in every state."""
+    """Something is on every desk: a batch with a doubt and a failure, a case without PID whose note waits, quotes in every state, a run."""
     elsewhere(call_command, "load_sample_data", "--verbosity=0")
+    elsewhere(change_a_campaign)
+    elsewhere(tasks.run_scheduler)
     elsewhere(call_command, "bulk_send", "--category", "critical", "--template", "follow-up", "--yes")
     office.work_badly("drop-after-accept", "refuse-550")
     office.work()
@@ -34,14 +42,22 @@ def test_every_page_fits_a_phone_is_dark_and_says_that_this_is_a_test(busy: Offi
     look(page, "/admin/states/", picture_as="states")
     look(page, "/admin/portal/configversion/", picture_as="configuration")
     look(page, "/admin/portal/configversion/new/state_rules/")
+    look(page, "/admin/summaries/", picture_as="summaries")
+    look(page, "/admin/campaigns/schedulerrun/plan/", picture_as="plan-now")
+    look(page, "/admin/campaigns/importjob/add/", picture_as="import")
     look(page, "/admin/messaging/case/import/")
     look(page, "/admin/portal/quote/import/")
     look_at_a_review(page)
-    for desk in [*(f"messaging/{name}" for name in DESKS), "portal/quote", "portal/aicall"]:
+    campaigns = [f"campaigns/{name}" for name in OF_CAMPAIGNS]
+    for desk in [*(f"messaging/{name}" for name in DESKS), *campaigns, "portal/quote", "portal/aicall"]:
         look(page, f"/admin/{desk}/", picture_as=desk.replace("/", "-"))
         first = page.locator("#result_list a").and_(page.locator(f"[href*='/{desk}/'][href*='/change/']")).first
         if first.count():
             look(page, str(first.get_attribute("href")), picture_as=f"{desk.replace('/', '-')}-one")
+
+
+def change_a_campaign() -> None:
+    CampaignType.objects.filter(name="rate_increase").update(priority=2)
 
 
 def look_at_a_review(page: Page) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.office import Eyes, Office, log_in, new_page, picture
+from campaigns.models import Contact
+from tests.browser.office import Eyes, Office, campaigns_so_far, elsewhere, log_in, new_page, picture
 
 TOUR = Path("docs", "tour")
 LARGEST_BYTES = 200 * 1024
@@ -22,6 +23,7 @@ def test_tour(office: Office, chrome: Browser, eyes: Eyes) -> None:
     send_with_trouble(office, page)
     look_at_the_records(page, at_the_sandbox=new_page(chrome, office, eyes=eyes), office=office)
     look_from_elsewhere(office, chrome, eyes)
+    look_at_campaigns(page, office)
     for file in sorted(folder().glob("*.png")):
         assert file.stat().st_size <= LARGEST_BYTES, f"{file.name} is larger than the README should carry"
 
@@ -73,6 +75,27 @@ def look_from_elsewhere(office: Office, chrome: Browser, eyes: Eyes) -> None:
     phone = new_page(chrome, office, eyes=eyes, phone=True)
     log_in(phone)
     take(phone, "dashboard-phone")
+
+
+def look_at_campaigns(page: Page, office: Office) -> None:
+    explained: list[int] = []
+    elsewhere(campaigns_so_far, office)
+    elsewhere(lambda: explained.append(somebody_with_a_window()))
+    office.work()
+    page.goto("/admin/")
+    page.get_by_role("heading", name="Campaign mails planned").evaluate("heading => heading.scrollIntoView()")
+    take(page, "campaigns-month")
+    page.goto(f"/admin/campaigns/contact/{explained[0]}/explain/")
+    expect(page.locator(".explained-month").last).to_be_attached()
+    take(page, "contact-explained")
+    page.goto("/admin/states/")
+    take(page, "states")
+
+
+def somebody_with_a_window() -> int:
+    """Of a state that excludes days around the birthday, with both dates known and a campaign of their own."""
+    of_california = Contact.objects.filter(state="CA", birth_date__isnull=False, effective_date__isnull=False, carrier="Bluestem Mutual")
+    return of_california.order_by("pk").values_list("pk", flat=True)[0]
 
 
 def take(page: Page, name: str) -> None:

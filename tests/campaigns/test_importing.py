@@ -1,6 +1,7 @@
 """Files of contacts come in: who is meant, what is refused and in which words, what a second file changes."""
 
 import csv
+import io
 
 import pytest
 from django.db import connection
@@ -233,6 +234,40 @@ def test_the_refused_rows_come_back_as_they_were_and_once_corrected_go_in(tmp_pa
     again = brought_in(written(tmp_path, fixed, name="again.csv"))
     assert counts(again) == {"rows": 4, "new": 3, "changed": 0, "unchanged": 0, "refused": 1}
     assert Contact.objects.get(zip_code="02139").last_name == 'O"Hara, "the" <b>'
+
+
+@pytest.mark.parametrize("column", HEADER)
+@pytest.mark.parametrize("text", ["a\r\nb", "a\rb", "a\nb", "a\0b", 'a"b\r\n', "\u2028"])
+def test_a_row_that_is_refused_for_hostile_text_comes_back_as_it_was(tmp_path, column, text):
+    row = ada(**{"zip_code": "2139", column: text})
+    job = brought_in(written(tmp_path, table([row, ada()], quoting=csv.QUOTE_ALL)))
+
+    back = b"".join(refused_file(job)).decode()
+    assert list(csv.reader(io.StringIO(back, newline="")))[1][1:] == row
+
+
+def test_doubts_name_the_row_the_column_and_what_stood_there(tmp_path):
+    rows = [
+        ada(birth_date="2030-01-01", state="TX"),
+        ada(email="b@x.example"),
+        ada(email="c@x.example", effective_date="2026-02-30"),
+        ada(email="d@x.example", zip_code="2139", birth_date="never"),
+    ]
+
+    job = brought_in(written(tmp_path, table(rows)))
+
+    assert job.doubts == [
+        "Row 2, column 'state' says TX, but the ZIP code 90210 lies in CA, which counts.",
+        "Row 2, column 'birth_date': 2030-01-01 is outside 1901-01-01 to 2026-06-01. Taken without that date.",
+        "Row 4, column 'effective_date': '2026-02-30' is not a date; write it as 2026-01-31 or 01/31/2026. Taken without that date.",
+    ]
+    assert (job.flagged, job.refused) == (2, 1)
+
+
+def test_the_first_doubts_of_a_large_file_are_told_and_all_are_noted(tmp_path):
+    job = brought_in(written(tmp_path, table([ada(email=f"a{n}@x.example", birth_date="?") for n in range(150)])))
+
+    assert (len(job.doubts), job.flagged, Contact.objects.flagged().count()) == (100, 150, 150)
 
 
 def test_a_refused_row_keeps_the_very_bytes_it_came_in(tmp_path):

@@ -66,6 +66,7 @@ def engaged(**facts: Any) -> int:
 
 def run(standing: RunStatus = RunStatus.COMPLETED, **facts: Any) -> int:
     plain = {"day": DAY, "scope": "all", "reason": "", "status": standing.value, "error": "", "settings": "{}", "config_versions": "{}"}
+    plain |= {"step": "done", "differences": "{}"}
     numbers = ("contacts", "contacts_done", "invalid", "scheduled", "skipped", "added", "changed", "removed", "unchanged")
     plain |= dict.fromkeys((*numbers, "daily_cap", "peak_rss_mb"), 0) | dict.fromkeys(("by_type", "by_reason", "by_day", "over_cap"), "{}")
     plain |= dict.fromkeys(("contacts_checksum", "before_checksum", "after_checksum"), "")
@@ -74,7 +75,32 @@ def run(standing: RunStatus = RunStatus.COMPLETED, **facts: Any) -> int:
 
 def chunk(**facts: Any) -> int:
     plain = {"run_id": facts.pop("run_id", None) or run(), "number": 1, "first_id": 1, "last_id": 9, "contacts": 9, "counts": "{}"}
+    plain |= {"step": "plan", "tries": 0}
     return insert("campaigns_runchunk", plain | facts)
+
+
+def imported(**facts: Any) -> int:
+    numbers = ("size_bytes", "read_rows", "read_bytes", "staged", "done_rows", "rows", "new", "changed", "unchanged", "refused", "flagged")
+    plain = {"kind": "contacts", "file_name": "a.csv", "sha256": "0" * 64, "status": "reading", "error": "", "is_stored": False}
+    return insert(
+        "campaigns_importjob", plain | dict.fromkeys(numbers, 0) | {"header": "[]", "ignored_columns": "[]", "doubts": "[]"} | facts
+    )
+
+
+def piece(**facts: Any) -> int:
+    return insert("campaigns_importpiece", {"job_id": facts.pop("job_id", None) or imported(), "number": 1, "data": b"id"} | facts)
+
+
+def refused_row(**facts: Any) -> int:
+    plain = {
+        "job_id": facts.pop("job_id", None) or imported(),
+        "row": 2,
+        "column": "email",
+        "reason": "no address",
+        "record": b"id",
+        "by_comparison": False,
+    }
+    return insert("campaigns_importrefusal", plain | facts)
 
 
 def mail(standing: Status = Status.PRE_SCHEDULED, **facts: Any) -> int:
@@ -162,6 +188,19 @@ REFUSED: dict[str, tuple[Act, Act]] = {  # constraint: its violation, and the tw
     "completed_run_covered_every_contact": (lambda: run(contacts=9, contacts_done=8), lambda: run(contacts=9, contacts_done=9)),
     "one_chunk_per_number": (lambda: twice(chunk, run_id=run()), lambda: twice(chunk, {"number": 2}, run_id=run())),
     "chunk_has_a_range": (lambda: chunk(first_id=10), lambda: chunk(first_id=9)),
+    "a_file_is_imported_once": (
+        lambda: twice(imported, status="applied", ended_at=AT),
+        lambda: twice(imported, {"kind": "targets"}, status="applied", ended_at=AT),
+    ),
+    "one_piece_per_import_and_number": (
+        lambda: twice(piece, job_id=imported()),
+        lambda: twice(piece, {"number": 2}, job_id=imported()),
+    ),
+    "one_refusal_per_import_and_row": (
+        lambda: twice(refused_row, job_id=imported()),
+        lambda: twice(refused_row, {"row": 3}, job_id=imported()),
+    ),
+    "refusal_says_why": (lambda: refused_row(reason=""), refused_row),
 }
 
 

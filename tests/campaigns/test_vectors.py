@@ -1,11 +1,13 @@
 """The agreed answers on exclusion, planning, caps, frequency and follow-ups, by their ids."""
 
 from collections import Counter
+from datetime import date
 
 import numpy as np
 import pytest
 
-from campaigns import zip_codes
+from campaigns import runs, zip_codes
+from campaigns.models import EmailSchedule
 from campaigns.rules import balance, conflicts, frequency
 from campaigns.rules.calendar_days import next_yearly
 from campaigns.rules.email_types import AEP, EFFECTIVE_DATE, FOLLOW_UPS
@@ -14,7 +16,8 @@ from campaigns.rules.jitter import remainders
 from campaigns.rules.shapes import STATUS_WORDS, Reason, Status
 from campaigns.rules.states import STATES, Anchor
 from campaigns.settings import SchedulerSettings, SettingsRefused
-from tests.campaigns.asking import asked, day, days, history, of_type, plan, rows, settings
+from tests.campaigns.asking import TODAY, asked, day, days, history, of_type, plan, rows, settings
+from tests.campaigns.rows import make_contact
 from tests.vectors import of_kind
 
 TYPES = settings().email_types
@@ -401,3 +404,22 @@ def test_a_follow_up_respects_windows_whatever_its_parent_did(name, given, answe
     )
 
     assert answered(row, answer)
+
+
+@pytest.mark.parametrize(("name", "given", "answer"), of_kind("contact_validation"))
+def test_a_contact_is_valid_or_not(name, given, answer):
+    (found,) = asked(given["contact"])
+
+    assert ("invalid_contact" not in found["flags"]) == answer["valid"]
+    assert bool(found["rows"]) == answer["valid"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "given", "answer"), of_kind("run_id_on_every_row"))
+def test_every_planned_mail_names_its_run(name, given, answer):
+    make_contact(**given["contact"])
+
+    run = runs.run(runs.Order(day=date.fromisoformat(TODAY), settings=settings(), versions={}))
+
+    named = set(EmailSchedule.objects.values_list("run", flat=True))
+    assert (named == {run.pk}) == answer["all_rows_have_run_id"]

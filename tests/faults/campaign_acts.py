@@ -3,10 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from campaigns import hand_over, invariants
-from campaigns.models import Contact, EmailSchedule
+from campaigns import hand_over, invariants, runs
+from campaigns.importing import jobs
+from campaigns.models import Contact, EmailSchedule, ImportKind
+from campaigns.targeting import wait_for_run
 from campaigns.unsubscribing import unsubscribe
 from messaging import invariants as record
+from portal import planning
 from tests.campaigns.mails import TERMS, make_template, plan
 
 MAILS, AT_ONCE = 12, 3
@@ -32,6 +35,24 @@ def hand_all_over() -> int:
 
 def unsubscribe_one() -> int:
     return unsubscribe(EmailSchedule.objects.order_by("pk").values_list("pk", flat=True)[0])
+
+
+def upload_contacts() -> int:
+    """A file of contacts waits to be read."""
+    lines = "".join(f"new{number}@client.example,66842\n" for number in range(MAILS))
+    return jobs.receive([b"email,zip_code\n", lines.encode()], kind=ImportKind.CONTACTS, name="contacts.csv", by=None).pk
+
+
+def start_run() -> int:
+    """A run over everybody waits for workers."""
+    return runs.start(planning.order()).pk
+
+
+def edit_contacts() -> int:
+    """Dates were corrected, and wait for a run."""
+    Contact.objects.update(birth_date=date(1957, 5, 5))
+    wait_for_run(Contact.objects.values_list("pk", flat=True))
+    return Contact.objects.count()
 
 
 def verify_schedules() -> list[str]:

@@ -70,7 +70,7 @@ class Lab:
         (self.folder / "marks").mkdir(parents=True)
         ours = self.database.ask("SELECT tablename FROM pg_tables WHERE tablename ~ '^(messaging|campaigns|portal)_'")
         tables = ", ".join(name for (name,) in ours)
-        self.database.ask(f"TRUNCATE {tables}, django_q_ormq CASCADE")
+        self.database.ask(f"TRUNCATE {tables}, auth_user, django_q_ormq CASCADE")
         with Sandbox(self.folder / "sandbox", keep=False) as self.sandbox:
             try:
                 yield self

@@ -6,6 +6,8 @@ from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.test import RequestFactory
 from django_q.models import Failure, OrmQ, Schedule, Success
 
+from campaigns.models import CampaignInstance, CampaignType, Contact, ContactCampaign, EmailSchedule, SchedulerRun
+from campaigns.models.imports import ImportJob
 from messaging.models import (
     CmsNote,
     Decision,
@@ -67,8 +69,26 @@ def a_row(model, act_name):
         return Operation.objects.create(kind="process_quotes", parameters={"limit": 1}, asked="Price quotes", author=author, total=1)
     if model is DailySummary:
         return a_failed_summary()
+    if model is ContactCampaign:
+        campaign = CampaignInstance.objects.create(campaign_type=CampaignType.objects.get(name="rate_increase"), name="Spring")
+        return ContactCampaign.objects.create(contact=a_contact(), instance=campaign, trigger_on="2026-06-01")
+    if model is EmailSchedule:
+        day = {"send_on": "2026-06-01", "send_time": "08:30", "event_on": "2026-06-15"}
+        return EmailSchedule.objects.create(contact=a_contact(), email_type="birthday", status="pre-scheduled", priority=5, **day)
+    if model is SchedulerRun:
+        return SchedulerRun.objects.create(day="2026-06-01", status="failed", ended_at="2026-06-01T08:00Z", error="a chunk failed")
+    if model is ImportJob:
+        return an_import()
     assert model is Provider
     return Provider.objects.create(name="primary", purpose="mail", paused_until="2999-01-01T00:00Z", reason="away")
+
+
+def a_contact():
+    return Contact.objects.create(email="ada@client.example", zip_code="66842", state="KS")
+
+
+def an_import():
+    return ImportJob.objects.create(kind="contacts", file_name="contacts.csv", sha256="0" * 64, size_bytes=9, status="ready")
 
 
 def a_failed_summary():

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from django.core.management import CommandError, call_command
 
+from campaigns.hand_over import NoPostalAddress
 from campaigns.models import EmailSchedule
-from messaging.models import Message
+from messaging.models import ErrorGroup, Message
 from portal import tasks
 from tests.campaigns.mails import DAY, make_contact, make_template, plan, sent
 
@@ -56,8 +57,18 @@ def test_without_a_postal_address_it_fails_and_names_the_setting(settings):
         call_command("hand_over_due", "--today", str(DAY))
 
 
-@pytest.mark.parametrize("command", ["hand_over_due", "schedule_followups"])
-@pytest.mark.parametrize("day", ["2026-02-30", "soon", ""])
+def test_the_background_work_counts_it_as_an_error_that_a_person_must_put_right(settings):
+    settings.OFFICE_ADDRESS = ""
+    plan()
+
+    with pytest.raises(NoPostalAddress):
+        tasks.hand_over_due(day=str(DAY), early=True)
+
+    assert "OFFICE_ADDRESS" in ErrorGroup.objects.get().sample
+
+
+@pytest.mark.parametrize("command", ["hand_over_due", "schedule_followups", "run_scheduler"])
+@pytest.mark.parametrize("day", ["2026-02-30", "soon", "", "0001-01-01", "9999-12-31"])
 def test_a_day_that_is_none_is_wrong_usage(command, day):
     with pytest.raises(CommandError, match="day"):
         call_command(command, f"--today={day}")

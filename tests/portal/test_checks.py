@@ -13,6 +13,7 @@ from django.contrib import admin
 from django.core.checks import run_checks
 from django_q.models import Failure, OrmQ, Schedule, Success
 
+from campaigns.models import CampaignInstance, CampaignType
 from portal import cadence
 
 MAIL = {"timeout": 1800, "retry": 5400, "workers": 4, "queue_limit": 4}
@@ -166,6 +167,26 @@ def test_the_demo_login_is_refused_outside_of_trying_out(settings, django_user_m
     django_user_model.objects.create_user("demo", password=password)
 
     assert ("E032" in findings(databases=["default"])) == refused
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("number", "refused", "accepted"),
+    [
+        ("W007", {"PLANS_URL": "https://www.example.com/plans"}, {"PLANS_URL": "https://www.anexample.com/plans"}),
+        ("W007", {"PLANS_URL": "https://plans.example/"}, {"PLANS_URL": "https://plans.office.com/"}),
+        ("W008", {"OFFICE_ADDRESS": " "}, {"OFFICE_ADDRESS": "1 Main Street, Chicago, IL 60601"}),
+    ],
+)
+def test_what_campaign_mails_cannot_do_without_is_named_once_there_are_campaigns(settings, number, refused, accepted):
+    tell(settings, refused)
+    assert number not in findings(databases=["default"])
+
+    CampaignInstance.objects.create(campaign_type=CampaignType.objects.get(name="rate_increase"), name="Spring letter")
+    assert number in findings(databases=["default"])
+
+    tell(settings, accepted)
+    assert number not in findings(databases=["default"])
 
 
 @pytest.mark.parametrize("model", [Schedule, Success, Failure, OrmQ])

@@ -113,12 +113,13 @@ EXPECTED = {
     "summaries_silent": 1,
     "summaries_failed": 8,
 }
+OF_CAMPAIGNS = {"run_failed", "over_cap", "exclusion_unknown"}  # test_campaign_figures.py
 
 
 def test_each_figure_counts_exactly_its_rows(db):
     plant_everything()
 
-    assert {need.name: need.count for need in needs.all_of_them()} == EXPECTED
+    assert {need.name: need.count for need in needs.all_of_them() if need.name not in OF_CAMPAIGNS} == EXPECTED
 
 
 @pytest.mark.parametrize("name", [name for name in EXPECTED if not name.endswith("_silent")])

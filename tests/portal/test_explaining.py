@@ -38,6 +38,14 @@ def address(contact, on=""):
     return f"/admin/campaigns/contact/{contact.pk}/explain/" + (f"?on={on}" if on else "")
 
 
+def test_an_id_as_long_as_files_may_bring_is_explained():
+    contact = Contact.objects.create(pk=999_999_999_999_999, email="far@client.example", state="TX", zip_code="75001")
+
+    code, out, _ = run("explain_contact", str(contact.pk), "--json")
+
+    assert (code, json.loads(out)["id"]) == (0, contact.pk)
+
+
 def test_the_command_tells_the_verdict_the_mails_and_the_rules(ada):
     code, out, err = run("explain_contact", str(ada.pk), "--on", "2026-09-08")
 

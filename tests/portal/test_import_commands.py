@@ -52,6 +52,16 @@ def test_refused_rows_are_told_written_beside_the_file_and_end_in_3(tmp_path):
     assert Contact.objects.count() == 2
 
 
+@pytest.mark.parametrize("how", [[], ["--dry-run"]])
+def test_a_date_that_is_none_is_told_with_its_row_and_column_and_taken_as_missing(tmp_path, how):
+    path = written(tmp_path, table([ada(), ada(email="b@x.example", birth_date="1950-02-30")]))
+
+    code, out, err = run("import_contacts", str(path), *how)
+
+    assert (code, "1 of those taken have a doubt noted" in out) == (0, True)
+    assert "Row 3, column 'birth_date': '1950-02-30' is not a date; write it as 2026-01-31 or 01/31/2026. Taken without that date." in err
+
+
 def test_a_dry_run_ends_as_the_import_would_and_leaves_nothing(tmp_path):
     path = written(tmp_path, table([ada(), ada(email="?")]))
 

@@ -49,7 +49,7 @@ def test_the_page_and_the_command_show_the_same_figures(boss, log):
     make_message()
     log.update_message_status(log.log_message(recipient_email="b@other.example", template_name="Reminder"), status="failed")
 
-    page = boss.get("/admin/analytics/").content.decode()
+    page = boss.get("/admin/analytics/?mails=production").content.decode()
     found, _ = told("message_stats")
 
     assert (found["messages_last_30_days"], found["success_rate_30_days"], found["failed"]) == (3, 33.3, 1)
@@ -59,6 +59,15 @@ def test_the_page_and_the_command_show_the_same_figures(boss, log):
     }
     assert "33.3 %" in page
     assert "Reminder" in page
+
+
+@pytest.mark.parametrize(("mode", "shown"), [("test", "Test mails"), ("production", "Production")])
+def test_the_page_begins_with_the_mails_of_its_mode(boss, settings, mode, shown):
+    settings.MAIL_MODE = mode
+
+    page = boss.get("/admin/analytics/").content.decode()
+
+    assert f'mails={mode}" aria-current="true">{shown}<' in page
 
 
 def test_figures_are_kept_for_an_hour_and_counted_anew_after_it(log):

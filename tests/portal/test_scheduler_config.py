@@ -324,9 +324,8 @@ def test_versions_of_a_kind_of_the_scheduler_follow_each_other_like_all_others()
     assert [scheduler.in_force(at=at, environment="production")[1]["timing"] for at in moments] == [0, 1, 3, 2]
 
 
-@pytest.mark.parametrize("wrong", [{"name": "Rate-Increase"}, {"name": "late", "days_before_event": 365}])
-def test_a_campaign_type_that_no_run_could_take_is_named_in_a_sentence(wrong):
-    CampaignType.objects.create(**wrong)
+def test_a_campaign_type_that_no_run_could_take_is_named_in_a_sentence():
+    CampaignType.objects.bulk_create(CampaignType(name=f"type{number}") for number in range(52))  # and the five built-in ones
 
     with pytest.raises(ConfigRefused, match="The scheduler's settings together: campaign_types"):
         wiring.scheduler_settings()

@@ -140,6 +140,14 @@ def test_what_a_change_does_to_the_plan_is_told_before_it_is_saved():
     assert not ConfigVersion.objects.exists()
 
 
+@pytest.mark.parametrize(("says", "asked"), [(False, True), (True, False)])
+def test_a_type_that_would_ignore_windows_is_named_with_the_states_before_it_is_saved(says, asked):
+    page = text_of(confirm_page("campaign_types", rate_increase={"respect_exclusion_windows": says, "priority": 2}))
+
+    told = "rate_increase would ignore exclusion windows. CT, MA, NY, WA exclude every day of the year; CA, ID, KY, MD, MO, NV, OK"
+    assert (told in page, "Save it, send on excluded days too" in page, "Save this version" in page) == (asked, asked, not asked)
+
+
 def test_every_field_that_is_wrong_is_named_below_the_data():
     response = confirm_page("state_rules", CA=RULES["CA"] | {"source": "", "after": 400}, TX=RULES["TX"] | {"anchr": "always"})
 

@@ -13,7 +13,7 @@ from portal import wiring
 from portal.config.data import ConfigRefused
 from portal.management.command import PortalCommand, Report, whole, wrong_usage
 
-HIGHEST_ID = 10**11
+HIGHEST_ID = 2**63 - 1  # that the table can hold
 
 
 class Command(PortalCommand):

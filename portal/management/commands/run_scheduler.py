@@ -15,7 +15,7 @@ from campaigns import runs
 from campaigns.models import Contact, RunStatus, SchedulerRun
 from campaigns.settings import SettingsRefused
 from portal import shutdown, wiring
-from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, whole, wrong_usage
+from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, day_option, whole, wrong_usage
 
 MOST_WORKERS = 16
 TOLD_EVERY_SECONDS = 5
@@ -31,7 +31,7 @@ class Command(PortalCommand):
     told_at = 0.0
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("--today", metavar="DAY", help="plan from this day on, such as 2026-01-31 (default: today)")
+        parser.add_argument("--today", type=day_option, metavar="D", help="plan from this day on, such as 2026-01-31 (default: today)")
         parser.add_argument("--dry-run", action="store_true", help="write nothing; tell what would be added, changed and removed")
         parser.add_argument("--workers", type=whole(1, MOST_WORKERS), default=1, metavar="N", help="processes that share it (default 1)")
         parser.add_argument("--resume", type=whole(1, 2**63 - 1), metavar="RUN", help="go on with a failed run, or help one under way")
@@ -64,7 +64,7 @@ class Command(PortalCommand):
         except SettingsRefused as refusal:
             raise CommandError(f"Nothing was planned: {refusal}") from refusal
         return runs.Order(
-            day=day(today),
+            day=date.fromisoformat(today) if today else wiring.today(),
             settings=rules,
             versions=versions,
             reason="Asked for by hand" if contact else "",
@@ -95,13 +95,6 @@ def dry(order: runs.Order) -> SchedulerRun:
         run = runs.run(order)
         transaction.set_rollback(True)
     return run
-
-
-def day(text: str | None) -> date:
-    try:
-        return date.fromisoformat(text) if text else wiring.today()
-    except ValueError:
-        raise wrong_usage(f"--today is a date such as 2026-01-31; got {text!r:.80}.") from None
 
 
 def report(run: SchedulerRun, *, seconds: float, dry_run: bool) -> Report:

@@ -1,0 +1,249 @@
+"""The desk of the scheduler's runs: how far each is, what it planned and changed; one is started, a failed one resumed."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from campaigns import runs
+from campaigns.models import Contact, RunStatus, SchedulerRun
+from messaging import journal
+from messaging.models import Level
+from portal import planning, tasks
+from portal.admin import cells, run_progress, run_tables, schedule_cells
+from portal.admin.acts import Act, ActRefused
+from portal.admin.operations import fresh, name_of
+from portal.admin.records import ReadOnly, Table
+from portal.config.data import ConfigRefused
+from portal.dashboard import charts
+from portal.dashboard.campaign_figures import Day
+
+MAY_RUN = "campaigns.run_scheduler"
+BY_HAND = "Asked for by hand"
+TONES = {RunStatus.RUNNING: "blue", RunStatus.COMPLETED: "green", RunStatus.FAILED: "red", RunStatus.UNDONE: "grey"}
+TOLD = (RunStatus.COMPLETED, RunStatus.UNDONE)  # those that could say at their end what they did
+LEAVE = "You may leave this page; it goes on by itself, also after a restart."
+NEXT = {  # what the page says below the bar
+    RunStatus.RUNNING: LEAVE,
+    RunStatus.COMPLETED: "The schedule says what the rules said. The lists behind the figures show it as it is now.",
+    RunStatus.FAILED: "What it wrote stands, chunk by chunk, each whole. Resume it, and it goes on from there; or plan anew.",
+    RunStatus.UNDONE: "The schedule was put back to what it was before.",
+}
+COUNTS = {  # name: label, which planned mails it leads to
+    "scheduled": ("Planned", "planned"),
+    "skipped": ("Skipped", "skipped"),
+    "added": ("Added", ""),
+    "changed": ("Changed", ""),
+    "removed": ("Removed", ""),
+    "unchanged": ("Unchanged", ""),
+    "invalid": ("Contacts invalid", ""),
+}
+MOST_DAYS = 400  # in the chart
+
+
+def resume(request: HttpRequest, rows: QuerySet, answers: Mapping[str, Any]) -> int:
+    done = 0
+    for run in rows.filter(status=RunStatus.FAILED):
+        try:
+            with transaction.atomic():
+                runs.resume(run.pk)
+                tasks.ring_runs()
+        except runs.RunFailed as why:
+            raise ActRefused(str(why)) from why
+        journal.record(Level.INFO, "scheduler", f"Run {run.pk} is resumed by {request.user}.", by_id=request.user.pk)
+        done += 1
+    return done
+
+
+RESUME = Act(
+    name="resume",
+    label="Resume",
+    explains="It goes on from where it stood: what is written stays, the rest follows.",
+    done=("goes on", "go on"),
+    permission=MAY_RUN,
+    carry_out=resume,
+    applies=lambda run: run.status == RunStatus.FAILED,
+    refusal=lambda run: f"It is {run.get_status_display().lower()}: there is nothing to resume.",
+    icon="play_arrow",
+    in_bulk=False,
+)
+
+
+@admin.register(SchedulerRun)
+class RunDesk(ReadOnly):
+    acts = (RESUME,)
+    change_form_template = "admin/run.html"
+    list_before_template = "admin/run_plan.html"
+    list_display = ["day_shown", "state", "contacts_shown", "planned", "changes", "over", "began", "by"]
+    list_display_links = ["day_shown"]
+    list_filter = [("status", ChoicesDropdownFilter), ("scope", ChoicesDropdownFilter)]
+    list_filter_submit = True
+    list_select_related = ["started_by"]
+    list_defer = ["settings", "decided", "differences", "by_day", "by_type", "by_reason", "config_versions"]
+    ordering = ["-pk"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("plan/", self.admin_site.admin_view(self.plan_view), name="campaigns_schedulerrun_plan"),
+            path("<path:object_id>/live/", fresh(self.live_view), name="campaigns_schedulerrun_live"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        extra = {"may_run": request.user.has_perm(MAY_RUN), "under_way": SchedulerRun.objects.running().first()}
+        return super().changelist_view(request, (extra_context or {}) | extra)
+
+    def plan_view(self, request: HttpRequest) -> HttpResponse:
+        """GET asks; POST starts a run over everybody, which workers take up, and leads to its page. A second one leads to the first."""
+        if not request.user.has_perm(MAY_RUN):
+            raise PermissionDenied
+        refusal = ""
+        if request.method == "POST":
+            try:
+                return HttpResponseRedirect(reverse("admin:campaigns_schedulerrun_change", args=[started(request).pk]))
+            except runs.RunUnderWay as other:
+                messages.warning(request, "A run is under way already, this one; nothing was started.")
+                return HttpResponseRedirect(reverse("admin:campaigns_schedulerrun_change", args=[other.run.pk]))
+            except ConfigRefused as why:
+                refusal = f"Nothing was started. {why}"
+        context = self.admin_site.each_context(request) | {
+            "title": "Plan now",
+            "opts": self.opts,
+            "contacts": Contact.objects.count(),
+            "refusal": refusal,
+            "back": reverse("admin:campaigns_schedulerrun_changelist"),
+        }
+        return TemplateResponse(request, "admin/run_confirm.html", context, status=422 if refusal else 200)
+
+    def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What moves on a run's page. At a new stage the whole page is shown anew, with its counts and its chart."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        run = self.get_object(request, unquote(object_id))
+        if run is None:
+            raise Http404(f"there is no run {object_id}")
+        told = self.moving(request, run)
+        answer = render(request, "admin/run_live.html", told)
+        if request.GET.get("stage", told["stage"]) != told["stage"]:
+            answer["HX-Refresh"] = "true"
+        return answer
+
+    @display(description="day")
+    def day_shown(self, run: SchedulerRun) -> SafeString:
+        return cells.two_lines(schedule_cells.day(run.day), f"run {run.pk}")
+
+    @display(description="state")
+    def state(self, run: SchedulerRun) -> SafeString:
+        return state_badge(run)
+
+    @display(description="contacts")
+    def contacts_shown(self, run: SchedulerRun) -> SafeString:
+        return cells.two_lines(f"{run.contacts:,}", "everybody" if run.scope == "all" else "some")
+
+    @display(description="planned")
+    def planned(self, run: SchedulerRun) -> SafeString:
+        return cells.two_lines(f"{run.scheduled:,}", f"{run.skipped:,} skipped")
+
+    @display(description="in the schedule")
+    def changes(self, run: SchedulerRun) -> SafeString:
+        return cells.two_lines(f"{run.added:,} added, {run.changed:,} changed, {run.removed:,} removed", f"{run.unchanged:,} unchanged")
+
+    @display(description="days over a cap")
+    def over(self, run: SchedulerRun) -> Any:
+        return cells.badge(f"{len(run.over_cap)}", "amber") if run.over_cap else cells.NOTHING
+
+    @display(description="started")
+    def began(self, run: SchedulerRun) -> SafeString:
+        return cells.two_lines(cells.when(run.started_at), seconds_of(run) if run.ended_at else "under way")
+
+    @display(description="by")
+    def by(self, run: SchedulerRun) -> SafeString:
+        return cells.two_lines(who(run), run.reason)
+
+    def title(self, row: Any) -> str:
+        return f"Run {row.pk} of {row.day}"
+
+    def known_as(self, row: Any) -> str:
+        return self.title(row)
+
+    def facts(self, run: SchedulerRun) -> list[tuple[str, Any]]:
+        return [
+            ("First day planned", schedule_cells.day(run.day)),
+            ("For", run.get_scope_display()),
+            ("By", who(run)),
+            ("Why", run.reason or "the clock"),
+            ("Started", cells.when(run.started_at)),
+            ("Ended", cells.two_lines(cells.when(run.ended_at), f"after {seconds_of(run)}") if run.ended_at else cells.NOTHING),
+            ("Mails a day, at most", f"{run.daily_cap:,}"),
+            ("Checksum of the contacts", run.contacts_checksum or cells.NOTHING),
+            ("Checksum of the schedule before", run.before_checksum or cells.NOTHING),
+            ("Checksum of the schedule after", run.after_checksum or cells.NOTHING),
+        ]
+
+    def tables(self, run: SchedulerRun) -> list[Table]:
+        ended = [*run_tables.counts(run), run_tables.crowded(run), *run_tables.differences(run)] if run.status in TOLD else []
+        return [*ended, run_tables.versions(run), run_tables.chunks(run)]
+
+    def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        days = days_of(row)
+        chart = {"chart": charts.month(days, cap=row.daily_cap), "chart_options": charts.OPTIONS, "days": days} if days else {}
+        return super().page(request, row) | self.moving(request, row) | chart | {"record_acts": []}  # its act goes when it goes on
+
+    def moving(self, request: HttpRequest, run: SchedulerRun) -> dict[str, Any]:
+        return {
+            "run": run,
+            "badge": state_badge(run),
+            "progress": run_progress.of(run, now=timezone.now()),
+            "says": NEXT[RunStatus(run.status)],
+            "counts": counts(run) if run.status in TOLD else [],
+            "moves": run.status == RunStatus.RUNNING,
+            "stage": run.status,
+            "run_acts": [(act, self.act_url(act, run)) for act in self.acts_on(run, request)],
+        }
+
+
+@transaction.atomic
+def started(request: HttpRequest) -> SchedulerRun:
+    run = runs.start(planning.order(by=request.user, reason=BY_HAND))
+    tasks.ring_runs()
+    return run
+
+
+def counts(run: SchedulerRun) -> list[tuple[str, int, str]]:
+    return [(label, getattr(run, name), run_tables.planned_url(state) if state else "") for name, (label, state) in COUNTS.items()]
+
+
+def days_of(run: SchedulerRun) -> list[Day]:
+    """How many mails it planned for each day from the first to the last; those above the daily cap apart."""
+    if not run.by_day:
+        return []
+    planned = {date.fromisoformat(day): mails for day, mails in run.by_day.items()}
+    first, last = min(planned), max(planned)
+    every = [date.fromordinal(at) for at in range(first.toordinal(), min(last.toordinal(), first.toordinal() + MOST_DAYS) + 1)]
+    cap = run.daily_cap
+    return [Day(on=day, planned=(mails := planned.get(day, 0)), over_cap=max(0, mails - cap) if cap else 0) for day in every]
+
+
+def state_badge(run: SchedulerRun) -> SafeString:
+    return cells.badge(run.get_status_display(), TONES[RunStatus(run.status)])
+
+
+def seconds_of(run: SchedulerRun) -> str:
+    return f"{run_progress.took(run, now=timezone.now()).total_seconds():,.1f} s"
+
+
+def who(run: SchedulerRun) -> str:
+    return name_of(run.started_by) or "the portal"

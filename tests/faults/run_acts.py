@@ -1,0 +1,50 @@
+"""What a worker of the fault tests does with the scheduler's runs: share one, again and again, until it is over."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from campaigns import runs
+from campaigns.models import Contact, EmailSchedule, RunStatus, SchedulerRun
+from campaigns.settings import SchedulerSettings
+
+CONTACTS, AT_ONCE = 240, 20
+DAY = date(2026, 6, 1)
+LEASE = timedelta(seconds=0.7)
+TIGHT = SchedulerSettings(daily_send_percentage_cap=0.02, ed_daily_soft_limit=2, batch_size=AT_ONCE)
+
+
+def start_run() -> int:
+    """A run over contacts whose effective dates crowd a few days; it waits for workers."""
+    EmailSchedule.objects.all().delete()
+    if not Contact.objects.exists():
+        Contact.objects.bulk_create(contact(number) for number in range(CONTACTS))
+    return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={})).pk
+
+
+def contact(number: int) -> Contact:
+    zip_code, state = [("75001", "TX"), ("90001", "CA"), ("63101", "MO"), ("66842", "KS")][number % 4]
+    born, since = date(1940, 1, 1) + timedelta(days=number * 37), date(2015 + number % 7, 7 + number % 3, 1)
+    return Contact(email=f"c{number}@client.example", zip_code=zip_code, state=state, birth_date=born, effective_date=since)
+
+
+def share_run() -> None:
+    """Work on the run under way until it is over; one that has failed is resumed."""
+    runs.LEASE, runs.WAIT_SECONDS = LEASE, 0.02
+    failed = SchedulerRun.objects.filter(status=RunStatus.FAILED).first()
+    run = runs.resume(failed.pk) if failed else SchedulerRun.objects.running().first()
+    if run:
+        runs.work(run.pk)
+
+
+def finish_run() -> dict[str, Any]:
+    share_run()
+    run = SchedulerRun.objects.latest("pk")
+    settled = EmailSchedule.objects.exclude(moved_from=None).count()
+    return {
+        "status": run.status,
+        "checksum": run.after_checksum,
+        "contacts": run.contacts_done,
+        "added": run.added,
+        "rows": EmailSchedule.objects.count(),
+        "settled": bool(settled),
+    }
