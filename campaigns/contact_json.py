@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from campaigns import zip_codes
-from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, STATUS_WORDS, TARGET, Array, Contacts, filled
+from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, REASON_WORDS, STATUS_WORDS, TARGET, Array, Contacts, Reason, filled
 from campaigns.rules.states import CODES, MILITARY, OTHER, TERRITORIES, code_of
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
@@ -165,8 +165,12 @@ def target(told: Mapping[str, Any], where: str, *, settings: SchedulerSettings) 
     }
 
 
-def past_mail(told: Mapping[str, Any], where: str, *, settings: SchedulerSettings) -> dict[str, Any]:
-    return {
+def past_mail(told: Mapping[str, Any], where: str, *, settings: SchedulerSettings) -> dict[str, Any] | None:
+    """A mail that went out, waits, or was kept back by a window; one that was skipped for another reason concerns no rule."""
+    reason = told.get("skip_reason")
+    if reason is not None:
+        one_of(reason, f"{where}.skip_reason", [word for word in REASON_WORDS if word])
+    facts = {
         "kind": settings.email_types.codes[one_of(told.get("email_type"), f"{where}.email_type", settings.email_types.names)],
         "send_on": day(told.get("date"), f"{where}.date"),
         "status": STATUS_WORDS.index(one_of(told.get("status"), f"{where}.status", STATUS_WORDS)),
@@ -174,6 +178,7 @@ def past_mail(told: Mapping[str, Any], where: str, *, settings: SchedulerSetting
         "moved_from": day_or_none(told.get("moved_from"), f"{where}.moved_from"),
         "instance": instance(told.get("campaign_instance"), f"{where}.campaign_instance"),
     }
+    return facts if told["status"] != "skipped" or reason in (None, REASON_WORDS[Reason.EXCLUSION_WINDOW]) else None
 
 
 def event(told: Mapping[str, Any], where: str, *, settings: SchedulerSettings) -> dict[str, Any] | None:

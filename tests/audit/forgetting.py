@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.audit.moves import Mail
 from tests.audit.office import Office
-from tests.audit.oracle import Event, aep_day, identity, is_active
+from tests.audit.oracle import Event, Numbers, aep_day, identity, is_active
 from tests.audit.record import Record
 from tests.audit.windows import ONE_DAY, Window, anniversary, read_date, walk, windows
 
@@ -50,7 +50,18 @@ def was_due(target: Mapping[str, Any], trigger: date, *, runs: Collection[date])
 def unmentioned(contact: Mapping[str, Any], own: Collection[Mail], *, office: Office) -> Iterator[Window]:
     """Windows that ended in the past month and kept a mail back, though no post-window mail was ever planned."""
     told = {mail.event_date for mail in own if mail.email_type == "post_window"}
-    kept_back = [mail for mail in own if mail.reason == "exclusion_window" and not mail.is_follow_up and mail.email_type != "post_window"]
     for window in windows(contact, about=office.day, lead=office.numbers.lead, rules=office.numbers.rules):
-        if office.day - SPAN <= window.end < office.day and window.end not in told and any(mail.date in window for mail in kept_back):
+        if office.day - SPAN <= window.end < office.day and window.end not in told and kept_back(own, window):
             yield window
+
+
+def kept_back(own: Collection[Mail], window: Window) -> bool:
+    mails = (mail for mail in own if mail.reason == "exclusion_window" and not mail.is_follow_up and mail.email_type != "post_window")
+    return any(mail.date in window for mail in mails)
+
+
+def still_owed(mail: Mail, contact: Mapping[str, Any], record: Record, *, numbers: Numbers) -> bool:
+    """Whether the window that a post-window mail is about still keeps a mail back; it may have been planned for another day."""
+    own = list(record.own[mail.contact].values())
+    about = windows(contact, about=mail.event_date, lead=numbers.lead, rules=numbers.rules)
+    return any(window.end == mail.event_date and kept_back(own, window) for window in about)

@@ -158,6 +158,8 @@ class Auditor:
 
     def still_due(self, mail: Mail) -> bool:
         contact = self.office.people[mail.contact]
+        if mail.email_type == "post_window" and not forgetting.still_owed(mail, contact, self.record, numbers=self.office.numbers):
+            return False
         own = [target for target in contact["targets"] if target["instance"] == mail.instance]
         runs = mail.instance is None or any(is_active(target, self.office.day) for target in own)
         return runs and contact["as_it_is_since"] < self.planned_on and mail.event_date > self.office.day - REMEMBERED

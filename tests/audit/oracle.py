@@ -141,11 +141,10 @@ def aep_day(year: int) -> date:
 def own_mails(contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Iterator[Row]:
     born, began = read_date(contact.get("birth_date")), read_date(contact.get("effective_date"))
     if born:
-        yield yearly("birthday", born, numbers.birthday_days, contact, day=day, numbers=numbers)
+        yield from yearly("birthday", born, numbers.birthday_days, contact, day=day, numbers=numbers)
     if began:
-        row = yearly("effective_date", began, numbers.effective_days, contact, day=day, numbers=numbers)
-        if row.event_date >= began:  # no event before the policy begins
-            yield row
+        own = yearly("effective_date", began, numbers.effective_days, contact, day=day, numbers=numbers)
+        yield from (row for row in own if row.event_date >= began)  # no event before the policy begins
     for due in (aep_day(day.year), aep_day(day.year + 1)):
         if due >= day:
             yield Row("aep", due, due)
@@ -154,12 +153,13 @@ def own_mails(contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Ite
             yield Row("aep", planned, due)
 
 
-def yearly(email_type: str, about: date, lead: int, contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Row:
+def yearly(email_type: str, about: date, lead: int, contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Iterator[Row]:
     event = anniversary(about, day.year)
-    over = event == day and lead > 0 and not promised(email_type, event, contact, day=day)
-    if event < day or over:  # passed; or today, and the mail's own day is over
+    if event == day and promised(email_type, event, contact, day=day):  # an earlier night put it on this last day
+        yield Row(email_type, day, event)
+    if event < day or (event == day and lead > 0):  # passed; or today, and the mail's own day is over: next year's (5.8.4)
         event = anniversary(about, day.year + 1)
-    return Row(email_type, caught_up(email_type, event - lead * ONE_DAY, event, contact, day=day, numbers=numbers), event)
+    yield Row(email_type, caught_up(email_type, event - lead * ONE_DAY, event, contact, day=day, numbers=numbers), event)
 
 
 def caught_up(email_type: str, ideal: date, event: date, contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> date:

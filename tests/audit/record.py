@@ -11,7 +11,7 @@ from tests.audit.moves import Mail
 
 @dataclass
 class Record:
-    """`load` and `marked` count what each day carries of mails that go, follow-ups aside, and how many say they are over the cap."""
+    """`load` counts what each day carries of mails that go, follow-ups aside; `marked` those of them that say they are over the cap."""
 
     mails: dict[int, Mail] = field(default_factory=dict)
     own: defaultdict[int, dict[int, Mail]] = field(default_factory=lambda: defaultdict(dict))

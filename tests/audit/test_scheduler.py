@@ -63,6 +63,26 @@ def test_it_plans_row_by_row_what_the_oracle_expects(office: str, rules_only: bo
         assert [(day, one.contact, one.only_oracle, one.only_scheduler) for one in found] == []
 
 
+@pytest.mark.parametrize("nights", [1, 9])
+def test_a_plan_told_as_history_leads_to_what_the_oracle_expects(nights: int) -> None:
+    for seed, day in enumerate(DAYS):
+        people = [{**one, "history": []} for one in crowd(seed, size=60, day=day)]
+        for answer, one in zip(scheduler_says(people, day=day, rules_only=False), people, strict=True):
+            one["history"] = [row for row in answer["rows"] if not row["email_type"].startswith("followup_")]
+        later = day + timedelta(days=nights)
+        found = disagreements(people, day=later)
+        assert [(later, one.contact, one.only_oracle, one.only_scheduler) for one in found] == []
+
+
+def test_what_was_missed_was_not_kept_back_by_a_window() -> None:
+    begun_late = {"campaign_type": "policy_update", "instance": 14, "trigger_date": "2025-08-11", "active_start_date": "2025-08-20"}
+    told = {"id": 5, "state": "OK", "birth_date": "1965-09-12", "effective_date": "2001-06-03", "targets": [begun_late]}
+    (first,) = scheduler_says([told], day=date(2025, 9, 14))
+    (second,) = scheduler_says([told | {"history": first["rows"]}], day=date(2025, 9, 15))
+    kept_back = [[row["skipped_emails"] for row in answer["rows"] if row["email_type"] == "post_window"] for answer in (first, second)]
+    assert kept_back == [[["birthday", "aep"], ["birthday"]]] * 2  # of this year's window, and of the next one
+
+
 def test_the_made_up_contacts_meet_every_case_that_matters() -> None:
     met: Counter[str] = Counter()
     for seed, day in enumerate(DAYS):
