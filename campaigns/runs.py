@@ -91,7 +91,7 @@ def start(order: Order) -> SchedulerRun:
             ours.save()
     except IntegrityError:
         raise RunUnderWay(SchedulerRun.objects.running().get()) from None
-    if order.production and (released := trials.release()):
+    if order.production and ours.scope == Scope.ALL and (released := trials.release()):
         journal.record(Level.INFO, "scheduler", f"{released:,} mails that went out as tests only are planned anew.")
     RunChunk.objects.bulk_create(chunks_of(ours, order))
     everybody = Contact.objects.count()
