@@ -5,6 +5,8 @@
 
 import json
 import os
+import re
+import resource
 import signal
 import sys
 import threading
@@ -159,6 +161,14 @@ def write_bytes(path: Path, parts: Iterable[bytes]) -> None:
     except OSError as trouble:
         unfinished.unlink(missing_ok=True)
         raise CommandError(f"Cannot write {path}: {trouble.strerror}.") from trouble
+
+
+def peak_rss_mb() -> float:
+    """The most memory this program ever held. getrusage counts what its parent held before it as well; this page of the kernel does not."""
+    page = Path("/proc/self/status")
+    found = re.search(r"^VmHWM:\s+(\d+) kB", page.read_text() if page.exists() else "", re.MULTILINE)
+    kilobytes = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(kilobytes / 1024, 1)
 
 
 def first_line(trouble: Exception) -> str:

@@ -1,6 +1,5 @@
 """What the commands import_contacts and import_targets share: the file named, its progress, what became of it."""
 
-import resource
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +11,7 @@ from campaigns.importing.holds import Cancelled, HoldLost
 from campaigns.importing.refusals import AlreadyImported
 from campaigns.models import ImportJob
 from portal import wiring
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, write_bytes, wrong_usage
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, peak_rss_mb, write_bytes, wrong_usage
 
 EVERY_SECONDS = 3.0  # a line of progress in a log
 COUNTS = ("rows", "new", "changed", "unchanged", "refused", "flagged")
@@ -71,7 +70,7 @@ def report(job: ImportJob, started: float, *, text: str, **facts: Any) -> Report
     told = {"import": job.pk, "refused_file": None, "dry_run": False, "ignored_columns": job.ignored_columns, "doubts": job.doubts}
     timing = {
         "seconds": round(time.monotonic() - started, 3),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_rss_mb": peak_rss_mb(),
     }
     needs_attention = job.refused and not facts.get("already_imported")
     return Report(facts=counts | told | facts | timing, text=text, exit_code=NEEDS_ATTENTION if needs_attention else DONE)

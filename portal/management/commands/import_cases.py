@@ -1,6 +1,5 @@
 """Case files come in from the shell."""
 
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from messaging.importing_cases import COLUMNS, Imported
 from messaging.sheets import Sheet, SheetRefused, read_csv
 from messaging.text_input import TextRefused
 from portal import wiring
-from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, contents, write_text
+from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, contents, peak_rss_mb, write_text
 
 
 class Command(PortalCommand):
@@ -51,7 +50,7 @@ class Command(PortalCommand):
             "refused_file": path and str(path),
             "dry_run": dry_run,
             "seconds": round(time.monotonic() - started, 3),
-            "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "peak_rss_mb": peak_rss_mb(),
         }
         stopped = all_or_nothing and done.refused and not dry_run
         return Report(

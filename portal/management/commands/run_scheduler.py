@@ -1,6 +1,5 @@
 """Plan everybody's campaign mails."""
 
-import resource
 import subprocess
 import sys
 import time
@@ -16,11 +15,10 @@ from campaigns import runs
 from campaigns.models import Contact, RunStatus, SchedulerRun
 from campaigns.settings import SettingsRefused
 from portal import planning, shutdown
-from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, day_option, whole, wrong_usage
+from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, day_option, peak_rss_mb, whole, wrong_usage
 
 MOST_WORKERS = 16
 TOLD_EVERY_SECONDS = 5
-KILOBYTES_PER_MB = 1024
 
 
 class Command(PortalCommand):
@@ -93,7 +91,7 @@ def dry(order: runs.Order) -> SchedulerRun:
 
 
 def report(run: SchedulerRun, *, seconds: float, dry_run: bool) -> Report:
-    facts = told(run) | {"seconds": round(seconds, 2), "peak_rss_mb": peak_mb(), "dry_run": dry_run}
+    facts = told(run) | {"seconds": round(seconds, 2), "peak_rss_mb": peak_rss_mb(), "dry_run": dry_run}
     if dry_run:
         facts |= {"run_id": None, "differences": run.differences}
     if run.status != RunStatus.COMPLETED:
@@ -119,9 +117,3 @@ def told(run: SchedulerRun) -> dict[str, Any]:
         "checksum": run.after_checksum,
         "config_versions": run.config_versions,
     }
-
-
-def peak_mb() -> float:
-    """Of this process, and of the largest that helped."""
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return round(most / KILOBYTES_PER_MB, 1)
