@@ -24,7 +24,7 @@ def scratch_database(*, keep: bool) -> Iterator[str]:
     finally:
         use(usual)
         if not keep:
-            tell_server(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
+            drop(name)
 
 
 def create(name: str) -> None:
@@ -37,15 +37,24 @@ def create(name: str) -> None:
         ) from trouble
 
 
+def drop(name: str) -> None:
+    """Our own connections to it end first. FORCE would also want rights over the server's own workers (autovacuum), which step aside."""
+    tell_server(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND usename = current_user",
+        [name],
+    )
+    tell_server(f"DROP DATABASE IF EXISTS {quoted(name)}")
+
+
 def use(name: str) -> None:
     """From now on the portal's database is this one."""
     connection.close()
     connection.settings_dict["NAME"] = name
 
 
-def tell_server(sql: str) -> None:
+def tell_server(sql: str, params: list[str] | None = None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql, params)
 
 
 def quoted(name: str) -> str:
