@@ -1,4 +1,4 @@
-"""Contacts and what is known of them, from PostgreSQL into the arrays of the rules: by COPY in binary, so that a row costs no object."""
+"""Contacts and what is known of them, from PostgreSQL into the arrays of the rules: all rows in one value, so that none costs an object."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from django.db import connection
+from psycopg import Cursor
 
 from campaigns.models.schedule import PROGRESS, SkipReason, Status
 from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, REASON_WORDS, STATUS_WORDS, TARGET, Array, Contacts, filled
@@ -13,7 +14,6 @@ from campaigns.rules.states import STATES
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
 
-HEADER = 19  # bytes before the first row of a binary COPY
 NOTHING = -(2**31)  # stands for NULL
 PAST_DAYS = 400  # what is older concerns no rule
 RECENT = "(mail.send_on >= %(since)s OR coalesce(mail.event_on, 'infinity') >= %(since)s)"  # without an event it is never over
@@ -143,26 +143,27 @@ def chosen(some: Some, *, column: str = "") -> tuple[str, dict[str, Any]]:
 
 
 def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = "", dtype: str) -> Array:
-    """The rows of a query as records; its columns are whole numbers, none of them NULL."""
+    """The rows of a query as records, in its order; its columns are whole numbers, none of them NULL."""
+    columns = np.dtype(dtype)
     filled_in = query.replace("{some}", chosen(some, column=column)[0] if some is not None else "").replace("{statuses}", STATUSES)
-    # psycopg's own cursor: the one that Django wraps around it where DEBUG is on takes no parameters here
-    with (
-        connection.wrap_database_errors,
-        connection.cursor() as cursor,
-        cursor.cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy,
-    ):
-        return records(b"".join(copy), np.dtype(dtype))
+    count, data = in_one_piece(packing_of(columns).replace("{query}", filled_in), told)
+    assert len(data) == count * columns.itemsize, "a column is NULL"
+    return np.frombuffer(data, columns.newbyteorder(">"), count=count) if count else np.zeros(0, columns)
 
 
-def records(data: bytes, columns: np.dtype[Any]) -> Array:
-    """What PostgreSQL's binary COPY of whole numbers says: each row its number of columns, each column its length."""
-    wire: list[Any] = [("columns", ">i2")]
-    for name in columns.names or ():
-        wire += [(f"{name}_size", ">i4"), (name, columns[name].newbyteorder(">"))]
-    on_wire = np.dtype(wire)
-    rows = np.frombuffer(data, on_wire, count=(len(data) - HEADER - 2) // on_wire.itemsize, offset=HEADER)
-    assert all((rows[f"{name}_size"] == columns[name].itemsize).all() for name in columns.names or ()), "a column of another width"
-    return rows
+def packing_of(columns: np.dtype[Any]) -> str:
+    """SQL: how many rows {query} has, and all of them as one value, each column as wide as told."""
+    names = columns.names or ()
+    sent = " || ".join(f"int{columns[name].itemsize}send({name}::int{columns[name].itemsize})" for name in names)
+    return f"SELECT count(*), coalesce(string_agg({sent}, ''), '') FROM ({{query}}) AS rows ({', '.join(names)})"
+
+
+def in_one_piece(query: str, told: dict[str, Any]) -> tuple[int, bytes]:
+    """What the query answers, in binary; Django's own cursor would answer in text, twice as long."""
+    with connection.wrap_database_errors, connection.cursor() as cursor:
+        complete = cursor.cursor.mogrify(query, told)
+        answer = Cursor(connection.connection).execute(complete, binary=True, prepare=False).fetchall()
+    return answer[0][0], answer[0][1]
 
 
 def days(numbers: Array) -> Array:
