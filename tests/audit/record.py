@@ -17,6 +17,7 @@ class Record:
     own: defaultdict[int, dict[int, Mail]] = field(default_factory=lambda: defaultdict(dict))
     load: Counter[date] = field(default_factory=Counter)
     marked: Counter[date] = field(default_factory=Counter)
+    balanced: Counter[date] = field(default_factory=Counter)  # `load`, with what the frequency limit took out after balancing
     due: dict[int, date] = field(default_factory=dict)  # the day of each row, before it left perhaps a day late
 
     def take(self, stand: Mapping[int, Mail], gone: Iterable[int]) -> list[Mail]:
@@ -37,6 +38,8 @@ class Record:
         return mail
 
     def count(self, mail: Mail, by: int) -> None:
+        if not mail.is_follow_up and (mail.goes or mail.reason == "frequency_limit"):
+            self.balanced[mail.date] += by
         if mail.goes and not mail.is_follow_up:
             self.load[mail.date] += by
             self.marked[mail.date] += by * mail.over_cap
