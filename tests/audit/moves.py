@@ -154,8 +154,9 @@ def unexplained(expected: Iterable[Row], own: Sequence[Mail], *, day: date) -> l
 def explains(mail: Mail | None, row: Row, *, day: date) -> bool:
     if mail is None:
         return False
-    if mail.status == "skipped" and (mail.date < day or mail.date == row.date):  # skipped rows of past days stay as history (5.6, D-31)
-        return mail.reason == (row.reason or "frequency_limit")
+    if mail.status == "skipped" and (mail.date < day or mail.date == row.date):
+        # skipped rows of past days stay as history (5.6, D-31), a campaign's too when its day passes
+        return mail.reason == (row.reason or "frequency_limit") or (mail.date < day and row.reason == "missed")
     once_more = mail.moved_from is not None and mail.moved_from < row.date < mail.date  # it stood on a day that is crowded now
     on_its_day = row.date in (mail.date, mail.moved_from) or once_more
     return row.status != "skipped" and on_its_day and (mail.goes or mail.reason == "frequency_limit")
