@@ -11,6 +11,7 @@ from tests.audit.in_database import Changes
 from tests.audit.moves import Mail
 from tests.audit.office import Office
 from tests.audit.oracle import Numbers, Row, conflicts, expected, identity, is_active, respects
+from tests.audit.people import STATES
 from tests.audit.record import Record
 from tests.audit.windows import ONE_DAY, excluded, walk
 
@@ -168,8 +169,7 @@ class Auditor:
 
     def note_rules(self) -> None:
         """Since when each state has had the rule that it has."""
-        states = {contact["state"] for contact in self.office.people.values()}
-        self.rules_since |= {state: self.office.day for state in states if not self.same_rule(state)}
+        self.rules_since |= {state: self.office.day for state in STATES if not self.same_rule(state)}
 
     def same_rule(self, state: str) -> bool:
         """The windows of this state are those of the last plan."""
