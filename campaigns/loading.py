@@ -1,4 +1,4 @@
-"""Contacts and what is known of them, from PostgreSQL into the arrays of the rules: a column comes in one piece, so that a row costs no object."""
+"""Contacts and what is known of them, from PostgreSQL into the arrays of the rules: column by column, so that a row costs no object."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
