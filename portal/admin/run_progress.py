@@ -7,10 +7,17 @@ from django.db.models import Count, Q, Sum
 
 from campaigns.models import RunStatus, SchedulerRun, Step
 
-SHARES = {Step.PLAN: (0.0, 0.4), Step.SETTLE: (0.4, 0.05), Step.WRITE: (0.45, 0.55), Step.DONE: (1.0, 0.0)}  # begins at, is so much of all
+SHARES = {  # begins at, is so much of all
+    Step.BACKUP: (0.0, 0.0),
+    Step.PLAN: (0.0, 0.4),
+    Step.SETTLE: (0.4, 0.05),
+    Step.WRITE: (0.45, 0.55),
+    Step.DONE: (1.0, 0.0),
+}
 TWO_MINUTES = 120  # seconds
 TOO_EARLY = 0.03  # of all, to say when it ends
 IN_WORDS = {
+    Step.BACKUP: "What it may change is backed up first",
     Step.PLAN: "The rules are asked for each contact",
     Step.SETTLE: "Crowded days hand mails over to others",
     Step.WRITE: "Differences are written",
