@@ -79,6 +79,11 @@ def refusal(run: SchedulerRun | None, *, run_id: int) -> str:
     return f"Run {later} came after run {run_id} and changed the schedule: undo that one first." if later else ""
 
 
+def is_begun(run: SchedulerRun) -> bool:
+    """Whether somebody has begun to undo it."""
+    return RunUndo.objects.filter(run=run).exists()
+
+
 def wrote_later(run: SchedulerRun) -> int | None:
     """The newest of the runs after this one that have changed the schedule, and still do."""
     later = RunChunk.objects.filter(run__gt=run.pk, done_at__isnull=False, undone__isnull=True).filter(WROTE)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.apps import apps
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from campaigns import runs, safeguard
@@ -137,7 +137,8 @@ def test_a_long_backup_is_a_sign_of_life(asked, monkeypatch):
     SchedulerRun.objects.update(heartbeat_at=long_ago)
 
     def slowly(*, beat, **told):
-        runs.give_up_silent()
+        with transaction.atomic():
+            runs.give_up_silent()
         raise BackupFailed("It is enough to see that nobody gave it up")
 
     monkeypatch.setattr(backup, "make", slowly)
