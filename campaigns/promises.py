@@ -131,13 +131,22 @@ CHANGES = """
         FOR EACH ROW EXECUTE FUNCTION campaigns_change_kept();
 """
 
+REPLACED = """
+    CREATE FUNCTION campaigns_replaced_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'what schedule % was before run % is final', OLD.id, OLD.replaced_in USING ERRCODE = 'check_violation';
+    END $$;
+    CREATE TRIGGER campaigns_replaced_frozen BEFORE UPDATE ON campaigns_replacedschedule
+        FOR EACH ROW EXECUTE FUNCTION campaigns_replaced_refuse();
+"""
+
 IMPORTS = guard_sql(table="campaigns_importjob", moves=IMPORT_MOVES, facts=IMPORT_FACTS)
 
-SQL = SCHEDULE + CONTACTS + CHANGES + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
+SQL = SCHEDULE + CONTACTS + CHANGES + REPLACED + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
 
 REVERSE = """
     DROP TRIGGER campaigns_importjob_guard ON campaigns_importjob;
     DROP TRIGGER campaigns_schedulerrun_guard ON campaigns_schedulerrun;
+    DROP TRIGGER campaigns_replaced_frozen ON campaigns_replacedschedule;
     DROP TRIGGER campaigns_change_kept ON campaigns_campaignchange;
     DROP TRIGGER campaigns_change_frozen ON campaigns_campaignchange;
     DROP TRIGGER campaigns_instance_changed ON campaigns_campaigninstance;
@@ -151,6 +160,6 @@ REVERSE = """
     DROP TRIGGER campaigns_schedule_pinned ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_moves ON campaigns_emailschedule;
     DROP FUNCTION campaigns_importjob_guard, campaigns_contact_stays, campaigns_schedule_has_contact;
-    DROP FUNCTION campaigns_schedulerrun_guard, campaigns_change_kept, campaigns_note_change, campaigns_schedule_release,
-        campaigns_schedule_refuse;
+    DROP FUNCTION campaigns_replaced_refuse, campaigns_schedulerrun_guard, campaigns_change_kept, campaigns_note_change,
+        campaigns_schedule_release, campaigns_schedule_refuse;
 """
