@@ -51,7 +51,7 @@ CAMPAIGN_LAYERS = [
     {"settings"},
     {"engagement", "unsubscribing", "schedule_rows", "replaced_rows"},
     {"ranges", "changes", "models", "contact_fields", "links"},
-    {"zip_codes"},
+    {"zip_codes", "outages"},
     {"rules"},
 ]
 PURE = {
