@@ -50,8 +50,8 @@ def test_the_page_says_what_would_come_back_go_and_stay(planned):
 
     page = shown(superuser().get(f"{RUNS}{planned.pk}/act/undo/"))
 
-    assert f"<dt>that it added go</dt><dd>{planned.added - 1}</dd>" in page
-    assert "<dt>stay as they are</dt><dd>1</dd>" in page
+    assert f"<dt>rows it added go</dt><dd>{planned.added - 1}</dd>" in page
+    assert "<dt>rows stay as they are</dt><dd>1</dd>" in page
     assert f"/admin/campaigns/emailschedule/{mail.pk}/change/" in page
     assert SchedulerRun.objects.get().status == RunStatus.COMPLETED
 
@@ -97,7 +97,7 @@ def test_a_difference_is_shown_on_the_page_and_told_by_the_command(planned, caps
     assert "1 difference." in page
     assert told["differences"][0]["says"] in page
     assert (told["verified"], told["checksums"]["after"]) == (False, planned.after_checksum)
-    assert "Run %d: 1 difference.\nChunk 1 (contacts " % planned.pk in said(capsys, "verify_run", planned.pk, code=3)
+    assert f"Run {planned.pk}: 1 difference.\nChunk 1 (contacts " in said(capsys, "verify_run", planned.pk, code=3)
 
 
 def test_a_run_nobody_touched_is_verified_by_the_command(planned, capsys):
