@@ -221,10 +221,14 @@ def restore_drill(planned_for: str = "") -> Summary:
     if newest is None:
         return {"backups": 0}
     try:
-        return restoring.drill(Path(newest.path), promises=invariants.chosen(*wiring.invariants()))
+        found = restoring.drill(Path(newest.path), promises=invariants.chosen(*wiring.invariants()))
     except backup.BackupFailed as trouble:
         journal.record(Level.ALARM, "backup", str(trouble), spool_dir=settings.SPOOL_DIR)
         return {"failed": str(trouble)}
+    if found["violated"]:
+        text = f"In the backup of the night promises are broken: {', '.join(found['violated'])}."
+        journal.record(Level.ALARM, "backup", text, spool_dir=settings.SPOOL_DIR, detail=found["violated"])
+    return found
 
 
 def heartbeat(key: str) -> Summary:
