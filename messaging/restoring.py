@@ -57,14 +57,8 @@ def drill(path: Path, *, promises: Sequence[Invariant] = ()) -> dict[str, Any]:
         raise BackupFailed(f"{path} restores, but not to what was backed up: {'; '.join(wrong[:20])}.")
     if known:
         BackupHistory.objects.filter(pk=known.pk).update(restore_tested_at=Now())
-    told = {
-        "tables": len(rows),
-        "rows": sum(rows.values()),
-        "promises": len(asked),
-        "violated": violated,
-        "seconds": round(time.monotonic() - began, 3),
-    }
-    return {"path": str(path), "size_bytes": path.stat().st_size, **told}
+    told = {"path": str(path), "size_bytes": path.stat().st_size, "tables": len(rows), "rows": sum(rows.values())}
+    return told | {"promises": len(asked), "violated": violated, "seconds": round(time.monotonic() - began, 3)}
 
 
 def different(known: BackupHistory | None, rows: dict[str, int], sums: dict[str, str]) -> list[str]:
@@ -78,7 +72,7 @@ def different(known: BackupHistory | None, rows: dict[str, int], sums: dict[str,
 
 def broken(promises: Sequence[Invariant], database: str) -> dict[str, int]:
     """By how many rows these promises are broken there; those that hold are not named."""
-    found = {}
+    found: dict[str, int] = {}
     with postgres_programs.line(database=database) as line:
         for one in promises:
             rows = line.execute(f"SELECT count(*) FROM ({one.sql}) AS wrong").fetchone()[0]
