@@ -51,7 +51,8 @@ def plan(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write:
     """The rows of each contact by its own rules, and what each day would carry of them."""
     some, day = contacts_in(chunk), day_of(run)
     total, contacts_checksum = writing.contacts_checksum(some)
-    known = scheduler.with_known_events(loading.chunk(some, day=day, settings=settings), day=day, settings=settings)
+    known = loading.chunk(some, day=day, settings=settings, whole=False)
+    known = scheduler.with_known_events(known, day=day, settings=settings)
     rows = scheduler.uncontested(known, scheduler.planned(known, day=day, settings=settings))
     spread_to = scheduler.smoothed(known, rows, np.unique(rows["send_on"]), day=day, settings=settings)["send_on"]
     gone = balance.gone_out(known.history)
@@ -84,7 +85,7 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
     if chunk.found is not None:
         rows = scheduler.put_back(rows, left_of(chunk), unpacked(chunk.found, FOUND)["found"])
     rows = rows[np.isin(rows["contact"], loading.ids(some))]  # a contact may have been deleted since
-    history = loading.history(some, contacts, day=day, settings=settings)
+    history = loading.held(some, contacts, day=day, settings=settings)
     rows = scheduler.limited(Chunk(contacts=contacts, history=history), rows, day=day, settings=settings)
     found = difference(
         rows,

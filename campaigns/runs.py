@@ -25,7 +25,8 @@ from django.db.models.functions import Now
 
 from campaigns import chunks, loading, run_totals, safeguard, trials
 from campaigns.models import Contact, RunChunk, RunStatus, RunUndo, SchedulerRun, Scope, Step
-from campaigns.settings import SchedulerSettings, plain, read
+from campaigns.outages import Outage
+from campaigns.settings import SchedulerSettings, SettingsRefused, plain, read
 from messaging import journal
 from messaging.backup import BackupFailed
 from messaging.faults import fault
@@ -35,7 +36,6 @@ LEASE = timedelta(seconds=90)  # many times as long as a chunk takes
 SILENT = timedelta(minutes=5)  # a run of which nothing is heard for so long has lost all its workers
 MOST_TRIES = 3  # of one step of a chunk
 WAIT_SECONDS = 0.2  # for other workers
-LONGEST_OUTAGE_SECONDS = 600.0  # of the database
 LONGEST_WORD = 200
 NEXT = {Step.PLAN: Step.SETTLE, Step.SETTLE: Step.WRITE, Step.WRITE: Step.DONE}
 
@@ -170,19 +170,18 @@ def work(run_id: int, *, write: bool = True, stop: Callable[[], bool] = never, t
 
     `tell` is given the run now and then.
     """
-    away_since = None
+    outage = Outage(run_id)
     while not stop():
         try:
             run = once(run_id, write=write)
         except (OperationalError, InterfaceError) as trouble:
             if not connection.in_atomic_block:
                 connection.close()
-            away_since = away_since or time.monotonic()
-            if connection.in_atomic_block or time.monotonic() - away_since > LONGEST_OUTAGE_SECONDS:
+            if connection.in_atomic_block or outage.is_endless():
                 raise RunFailed(f"The database is away: {trouble}. Run {run_id} can be resumed: --resume {run_id}.") from trouble
-            time.sleep(1)
+            outage.wait(trouble)
             continue
-        away_since = None
+        outage.end()
         tell(run)
         if run.status == RunStatus.FAILED:
             raise RunFailed(f"Run {run_id} failed: {run.error} Resume it with --resume {run_id}, or start anew.")
@@ -229,8 +228,8 @@ def between(run: SchedulerRun) -> bool:
 
 def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
     """The chunk has taken its step, and says so in the same transaction; or it has one try less."""
-    settings = read(run.settings, whole=True)
     try:
+        settings = read(run.settings, whole=True)
         with transaction.atomic():
             facts = chunks.STEPS[Step(run.step)](run, chunk, settings, write)
             fault("run.before_chunk_commit")
@@ -244,6 +243,8 @@ def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
     except (OperationalError, InterfaceError):
         hand_back(chunk)
         raise
+    except SettingsRefused as refusal:  # no try would be another
+        fail(run.pk, f"The settings it was given cannot be read any more: {refusal} Start anew.")
     except Exception as trouble:  # whatever it was, it is told on the run and tried again
         missed_step(run, chunk, trouble)
 

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from campaigns import chunks, loading, replaced_rows, runs, writing
 from campaigns.models import EmailSchedule, ReplacedSchedule, RunChunk, RunStatus, RunUndo, SchedulerRun, Status
+from campaigns.outages import Outage
 from campaigns.replaced_rows import PutBack
 from campaigns.run_totals import CHECKSUM_BITS
 from messaging import journal
@@ -92,18 +93,18 @@ def wrote_later(run: SchedulerRun) -> int | None:
 
 def work(run_id: int, *, stop: Callable[[], bool] = runs.never) -> None:
     """The run is undone, or this was told to stop, when this returns. Waits for the database if it is away. Raises RunFailed."""
-    away_since = None
+    outage = Outage(run_id)
     while not stop():
         try:
             run = once(run_id)
         except (OperationalError, InterfaceError) as trouble:
-            away_since = away_since or time.monotonic()
-            if connection.in_atomic_block or time.monotonic() - away_since > runs.LONGEST_OUTAGE_SECONDS:
+            if not connection.in_atomic_block:
+                connection.close()
+            if connection.in_atomic_block or outage.is_endless():
                 raise runs.RunFailed(f"The database is away: {trouble}. Go on later: undo_run {run_id}.") from trouble
-            connection.close()
-            time.sleep(1)
+            outage.wait(trouble)
             continue
-        away_since = None
+        outage.end()
         if run.status == RunStatus.FAILED:
             raise runs.RunFailed(f"Run {run_id} could not be undone: {run.error} Try it again: undo_run {run_id}.")
         if run.status != RunStatus.UNDOING:

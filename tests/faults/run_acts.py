@@ -15,12 +15,12 @@ LEASE = timedelta(seconds=0.7)
 TIGHT = SchedulerSettings(daily_send_percentage_cap=0.02, ed_daily_soft_limit=2, batch_size=AT_ONCE)
 
 
-def start_run() -> int:
+def start_run(contacts: int = CONTACTS) -> int:
     """A run over contacts whose effective dates crowd a few days; it waits for workers."""
     SchedulerRun.objects.all().delete()
     EmailSchedule.objects.all().delete()
     if not Contact.objects.exists():
-        Contact.objects.bulk_create(contact(number) for number in range(CONTACTS))
+        Contact.objects.bulk_create(contact(number) for number in range(contacts))
     return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={}, without_backup="A test")).pk
 
 
