@@ -159,7 +159,7 @@ REVERSE = """
     DROP TRIGGER campaigns_schedule_released ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_pinned ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_moves ON campaigns_emailschedule;
-    DROP FUNCTION campaigns_importjob_guard, campaigns_contact_stays, campaigns_schedule_has_contact;
-    DROP FUNCTION campaigns_replaced_refuse, campaigns_schedulerrun_guard, campaigns_change_kept, campaigns_note_change,
-        campaigns_schedule_release, campaigns_schedule_refuse;
+    DROP FUNCTION campaigns_importjob_guard, campaigns_contact_stays, campaigns_schedule_has_contact, campaigns_replaced_refuse;
+    DROP FUNCTION campaigns_schedulerrun_guard, campaigns_change_kept, campaigns_note_change, campaigns_schedule_release,
+        campaigns_schedule_refuse;
 """
