@@ -35,9 +35,7 @@ class Outage:
         if code and code == self.met and code not in self.told:
             self.told.add(code)
             said = " ".join(str(trouble).split())
-            text = (
-                f"Run {self.run_id} waits: the database does not take what it writes ({said}). It goes on by itself once it does."
-            )
+            text = f"Run {self.run_id} waits: the database does not take what it writes ({said}). It goes on by itself once it does."
             journal.record(Level.ALARM, "scheduler", text, detail={"sqlstate": code})
         self.met = code
         time.sleep(PAUSE_SECONDS)
