@@ -78,7 +78,8 @@ class Timed:
     def line(self) -> str:
         run, speed = self.run, self.run.contacts / self.seconds
         changes = f"{run.added:,} added, {run.changed:,} changed, {run.removed:,} removed, {run.unchanged:,} unchanged"
-        return f"{self.name}: {self.seconds:.1f} s, {speed:,.0f} contacts/s, workers' CPU {self.cpu_seconds:.1f} s, peak {self.peak_mb:.0f} MB a process; {changes}"
+        cost = f"workers' CPU {self.cpu_seconds:.1f} s, peak {self.peak_mb:.0f} MB a process"
+        return f"{self.name}: {self.seconds:.1f} s, {speed:,.0f} contacts/s, {cost}; {changes}"
 
 
 def measure(contacts: int, *, workers: int) -> None:
