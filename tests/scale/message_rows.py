@@ -72,31 +72,36 @@ MANY = (
         CASE state WHEN 'sent' THEN 250 WHEN 'failed' THEN 550 END, 'queued as Q' || n, '', at, at
     FROM generate_series(%(first)s::bigint, %(last)s) n, LATERAL (SELECT {MADE_AT}, {STATE}) s (at, state)
     WHERE state IN ('sent', 'failed', 'in_doubt')""",
-    f"""INSERT INTO messaging_cmsnote (id, message_id, reference, status, attempts, due_at, attention, error, remote_id, processed_at, created_at)
+    f"""INSERT INTO messaging_cmsnote (id, message_id, reference, status, attempts, due_at, attention, error, remote_id, processed_at,
+        created_at)
     SELECT n, n, gen_random_uuid(), CASE WHEN done THEN 'processed' ELSE 'pending' END, 1, at,
-        CASE WHEN done OR n %% 2 = 0 THEN '' ELSE 'The CMS knows no such case.' END, '', CASE WHEN done THEN 'N' || lpad(n::text, 9, '0') END,
-        CASE WHEN done THEN at END, at
+        CASE WHEN done OR n %% 2 = 0 THEN '' ELSE 'The CMS knows no such case.' END, '',
+        CASE WHEN done THEN 'N' || lpad(n::text, 9, '0') END, CASE WHEN done THEN at END, at
     FROM generate_series(%(first)s::bigint, %(last)s) n, LATERAL (SELECT {MADE_AT}, {STATE}, {CASE_OF}) s (at, state, c),
         LATERAL (SELECT n %% 997 > 0 AND n < %(messages)s * 0.997 AND c %% 2000 > 0) d (done)
     WHERE state = 'sent' AND c IS NOT NULL""",
-    f"""INSERT INTO messaging_noteattempt (note_id, number, act, outcome, token, pid, type_code, text, http_status, detail, started_at, ended_at)
+    f"""INSERT INTO messaging_noteattempt (note_id, number, act, outcome, token, pid, type_code, text, http_status, detail, started_at,
+        ended_at)
     SELECT n, 1, 'add', 'created', gen_random_uuid(), (1000000 + c)::text, '10', 'E-mail sent about the case.', 201, '', at, at
     FROM generate_series(%(first)s::bigint, %(last)s) n, LATERAL (SELECT {MADE_AT}, {STATE}, {CASE_OF}) s (at, state, c)
     WHERE state = 'sent' AND c IS NOT NULL""",
     f"""INSERT INTO messaging_systemevent (event_id, level, component, text, detail, message_id, at)
-    SELECT gen_random_uuid(), CASE WHEN n %% 100000 = 0 THEN 'alarm' WHEN n %% 500 = 0 THEN 'error' WHEN n %% 50 = 0 THEN 'warning' ELSE 'info' END,
+    SELECT gen_random_uuid(), CASE WHEN n %% 100000 = 0 THEN 'alarm' WHEN n %% 500 = 0 THEN 'error' WHEN n %% 50 = 0 THEN 'warning'
+        ELSE 'info' END,
         (ARRAY['delivery', 'notes', 'cluster', 'webhooks', 'quotes'])[n / 5 %% 5 + 1], 'Something was noticed about message ' || n, '{{}}',
         CASE WHEN n %% 15 = 0 THEN n END, {MADE_AT}
     FROM generate_series(%(first)s::bigint, %(last)s) n WHERE n %% 5 = 0""",
     f"""INSERT INTO messaging_deliveryevent (provider, event_id, told, recipient, message_id, at, detail, raw, received_at)
     SELECT 'mailgun', 'event-' || lpad(n::text, 9, '0'),
-        CASE WHEN n %% 200 = 103 THEN 'bounced' WHEN n %% 10 < 5 THEN 'delivered' WHEN n < %(messages)s / 2 THEN 'complained' ELSE 'other' END,
+        CASE WHEN n %% 200 = 103 THEN 'bounced' WHEN n %% 10 < 5 THEN 'delivered' WHEN n < %(messages)s / 2 THEN 'complained'
+        ELSE 'other' END,
         'c' || n * 7919 %% (%(messages)s / 20) || '@d' || n * 7919 %% 50 || '.example',
         CASE WHEN n %% 5000 <> 3 OR n > %(messages)s / 2 THEN n END, {MADE_AT}, '',
         '{{"as": "it came"}}', {MADE_AT} FROM generate_series(%(first)s::bigint, %(last)s) n
     WHERE n %% 10 < 5 OR n %% 200 = 103 OR n %% 20011 = 7""",
     f"""INSERT INTO messaging_loggedmessage (log_id, user_id, session_id, channel, template_id, template_name, recipient_email,
-        recipient_name, recipient_phone, recipient_company, status, provider_id, error, preview, detail, logged_at, sent_at, is_stub, updated_at)
+        recipient_name, recipient_phone, recipient_company, status, provider_id, error, preview, detail, logged_at, sent_at, is_stub,
+        updated_at)
     SELECT 'log-' || lpad(n::text, 9, '0'), 'anna', 'logged-' || n %% (%(messages)s / 2000) + 1, 'email', '', 'Hello',
         'c' || n || '@d1.example', '', '', 'Firm', 'sent', '', '', 'Good day', '{{}}', {MADE_AT}, {MADE_AT}, false, now()
     FROM generate_series(%(first)s::bigint, %(last)s) n WHERE n %% 20 = 0""",
