@@ -14,6 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q, QuerySet
 
 from messaging.models import LoggedMessage, LoggedSession, LogRow, Message, MessageSession, SessionRow
+from messaging.paging import beyond
 
 FORMS = ("json", "csv")
 AT_ONCE = 2_000  # messages fetched at a time
@@ -98,7 +99,7 @@ def _rows_of(chosen: QuerySet[Message], order: Sequence[str], *, seen: set[int])
         seen.update(session for _, session, *_ in page if session)
         lines = {line["id"]: line for line in _told(LogRow.objects.filter(pk__in=[key for key, *_ in page]), FIELDS)}
         yield from (lines[key] for key, *_ in page if key in lines)
-        after = below(dict(zip(names, page[-1][2:], strict=True)))
+        after = beyond(dict(zip(names, page[-1][2:], strict=True)), falling=True)
 
 
 def _sessions_of(seen: set[int]) -> Iterator[Line]:
@@ -109,15 +110,6 @@ def _sessions_of(seen: set[int]) -> Iterator[Line]:
         times = list(MessageSession.objects.filter(pk__in=page).values_list("started_at", flat=True))
         among = SessionRow.objects.filter(start_time__gte=min(times), start_time__lte=max(times)) if times else SessionRow.objects.none()
         yield from _told(among.filter(pk__in=[str(number) for number in page]).order_by("-start_time", "session_id"), SESSION_FIELDS)
-
-
-def below(values: dict[str, Any]) -> Q:
-    """The rows that follow one with these values, where the order falls by each of them in turn."""
-    name, *rest = values
-    later = Q(**{f"{name}__lt": values[name]})
-    if not rest:
-        return later
-    return Q(**{f"{name}__lte": values[name]}) & (later | below({each: values[each] for each in rest}))
 
 
 def _told(rows: QuerySet, fields: list[str]) -> Iterator[Line]:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 from typing import Any
@@ -47,16 +48,25 @@ SEARCHES = {
 Page = tuple[str, str]  # name, address
 
 
-def timed(client: Client) -> Iterator[tuple[str, float]]:
-    """Every page with the milliseconds of the whole answer, printed as it is measured: by the clock, then what was computed for it."""
+@dataclass(frozen=True)
+class Timed:
+    """A page: its milliseconds by the clock, and those that this process and PostgreSQL computed for it."""
+
+    name: str
+    milliseconds: float
+    computed: float
+
+
+def timed(client: Client) -> Iterator[Timed]:
+    """Every page, printed as it is measured."""
     for name, address in pages(client):
         spent(client, address)  # warms up
         began, computed = database_cpu(), time.process_time()
         milliseconds = median(spent(client, address) for _ in range(REPEATS))
         here = 1000 * (time.process_time() - computed) / REPEATS
         there = 1000 * (database_cpu() - began) / REPEATS
-        say(f"{milliseconds:7.0f} ms {here:6.0f} + {there:.0f}   {name}")
-        yield name, milliseconds
+        say(f"{milliseconds:7.0f} ms {here:6.0f} + {there:<4.0f} {name}")
+        yield Timed(name, milliseconds, here + there)
 
 
 def database_cpu() -> float:
