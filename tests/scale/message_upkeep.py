@@ -61,9 +61,7 @@ def retention_of_a_million(name: str) -> None:
     told = probe.stdout.read() if probe.stdout else ""
     say(f"\nRetention: {deleted['messages']:,} mails, {counted - rows_of_all():,} rows in all, in {batches[-1] - batches[0]:.0f} s.")
     longest, middle = 1000 * max(spent), 1000 * median(spent)
-    say(
-        f"  {len(spent):,} batches of {retention.BATCH:,}, median {middle:.0f} ms; no lock was held longer than the longest, {longest:.0f} ms."
-    )
+    say(f"  {len(spent):,} batches of {retention.BATCH:,}, median {middle:.0f} ms, longest {longest:.0f} ms: no lock was held longer.")
     say(f"  Meanwhile, in another process: {told.strip()}")
 
 
