@@ -6,6 +6,7 @@ A schedule is written by millions, so its guards are conditions of triggers: no 
 from campaigns.models.imports import IMPORT_FACTS, IMPORT_MOVES
 from campaigns.models.run import RUN_MOVES
 from campaigns.models.schedule import SCHEDULE_MOVES
+from messaging.autovacuum import tuned, untuned
 from messaging.lifecycles import guard_sql
 
 LEGAL = ", ".join(f"'{source.value} {target.value}'" for source, targets in SCHEDULE_MOVES.items() for target in sorted(targets))
@@ -82,9 +83,10 @@ CHANGES = """
 
 IMPORTS = guard_sql(table="campaigns_importjob", moves=IMPORT_MOVES, facts=IMPORT_FACTS)
 
-SQL = SCHEDULE + CHANGES + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
+BIG = ("campaigns_emailschedule", "campaigns_engagementevent")
+SQL = tuned(*BIG) + SCHEDULE + CHANGES + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
 
-REVERSE = """
+REVERSE = f"""{untuned(*BIG)}
     DROP TRIGGER campaigns_importjob_guard ON campaigns_importjob;
     DROP TRIGGER campaigns_schedulerrun_guard ON campaigns_schedulerrun;
     DROP TRIGGER campaigns_change_kept ON campaigns_campaignchange;

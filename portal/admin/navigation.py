@@ -53,6 +53,7 @@ MACHINE_ROOM: list[Entry] = [
     ("Events", "notifications", "admin:messaging_systemevent_changelist", "messaging.view_systemevent"),
     ("Delivery events", "mark_email_unread", "admin:messaging_deliveryevent_changelist", "messaging.view_deliveryevent"),
     ("Backups", "backup", "admin:messaging_backuphistory_changelist", "messaging.view_backuphistory"),
+    ("Health", "monitor_heart", "health", "messaging.view_systemevent"),
     ("Proof", "fact_check", "proof", "messaging.view_systemevent"),
     ("Providers", "dns", "admin:messaging_provider_changelist", "messaging.view_provider"),
     ("AI runs", "smart_toy", "admin:portal_aicall_changelist", "portal.view_aicall"),
