@@ -7,6 +7,7 @@ foreign key says of its contact is asked once a statement, not once a row: that 
 from campaigns.models.imports import IMPORT_FACTS, IMPORT_MOVES
 from campaigns.models.run import RUN_MOVES
 from campaigns.models.schedule import SCHEDULE_MOVES
+from messaging.autovacuum import tuned, untuned
 from messaging.lifecycles import guard_sql
 
 LEGAL = ", ".join(f"'{source.value} {target.value}'" for source, targets in SCHEDULE_MOVES.items() for target in sorted(targets))
@@ -141,9 +142,10 @@ REPLACED = """
 
 IMPORTS = guard_sql(table="campaigns_importjob", moves=IMPORT_MOVES, facts=IMPORT_FACTS)
 
-SQL = SCHEDULE + CONTACTS + CHANGES + REPLACED + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
+BIG = ("campaigns_emailschedule", "campaigns_engagementevent")
+SQL = tuned(*BIG) + SCHEDULE + CONTACTS + CHANGES + REPLACED + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
 
-REVERSE = """
+REVERSE = f"""{untuned(*BIG)}
     DROP TRIGGER campaigns_importjob_guard ON campaigns_importjob;
     DROP TRIGGER campaigns_schedulerrun_guard ON campaigns_schedulerrun;
     DROP TRIGGER campaigns_replaced_frozen ON campaigns_replacedschedule;

@@ -34,7 +34,7 @@ LAYERS = [
     {"models"},
     {"leases", "merge_fields", "template_language", "sheets", "html_bodies"},
     {"prepared", "lifecycles", "retry", "gateways", "spool", "fingerprints", "note_texts", "log_lines", "bounces"},
-    {"seed_tables", "postgres_programs", "faults", "mime", "text_input"},
+    {"seed_tables", "autovacuum", "paging", "postgres_programs", "faults", "mime", "text_input"},
 ]
 
 # Likewise inside campaigns.
