@@ -1,6 +1,7 @@
 """What a worker of the fault tests does with the scheduler's runs: share one, again and again, until it is over."""
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db.models import F
@@ -22,6 +23,12 @@ def start_run(contacts: int = CONTACTS) -> int:
     if not Contact.objects.exists():
         Contact.objects.bulk_create(contact(number) for number in range(contacts))
     return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={}, without_backup="A test")).pk
+
+
+def start_safe_run(folder: str) -> int:
+    """Likewise, but it backs up first what it may change."""
+    SchedulerRun.objects.filter(pk=start_run()).delete()
+    return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={}, backup_to=Path(folder))).pk
 
 
 def contact(number: int) -> Contact:
