@@ -1,4 +1,4 @@
-"""A need: one figure of what waits for a person, with its words, the list of its rows and the button that helps."""
+"""One figure that needs a person, with the list of its rows and the button that helps."""
 
 from dataclasses import dataclass
 

@@ -1,10 +1,12 @@
 """What a worker of the fault tests does with the scheduler's runs: share one, again and again, until it is over."""
 
+import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.db.models import F
+from django.utils import timezone
 
 from campaigns import loading, runs, undoing, writing
 from campaigns.models import Contact, EmailSchedule, RunStatus, SchedulerRun
@@ -37,9 +39,11 @@ def contact(number: int) -> Contact:
     return Contact(email=f"c{number}@client.example", zip_code=zip_code, state=state, birth_date=born, effective_date=since)
 
 
-def share_run() -> None:
-    """Work on the run under way until it is over; one that has failed is resumed."""
+def share_run(wrong_hours: int = 0) -> None:
+    """Work on the run under way until it is over, by a clock that may be wrong; one that has failed is resumed."""
     runs.LEASE, runs.WAIT_SECONDS = LEASE, 0.02
+    now, seconds, wrong = timezone.now, time.time, timedelta(hours=wrong_hours)
+    timezone.now, time.time = lambda: now() + wrong, lambda: seconds() + wrong.total_seconds()
     failed = SchedulerRun.objects.filter(status=RunStatus.FAILED).first()
     run = runs.resume(failed.pk) if failed else SchedulerRun.objects.running().first()
     if run:
