@@ -37,6 +37,10 @@ class Answers:
         self._to_disk(outcome, sync=False)
         fault("mail.after_journal")
 
+    def set_aside(self, outcome: Outcome) -> None:
+        """It waits on disk for the next `drain`: the database is away, and nobody stays to bring it in."""
+        self._to_disk(outcome, sync=True)
+
     def record(self, fence: Fence | None = None) -> bool:
         """Bring the pending answer into the database, and the fence with it, in one commit; True if the fence holds.
 

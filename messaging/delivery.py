@@ -240,8 +240,13 @@ class Courier:
         return Outcome(message_id=message.pk, token=message.lease, to=to, phase=phase, provider=name, **facts)
 
     def _put_back(self, rest: list[Claimed]) -> None:
-        """The database failed under us; none of these has left, but for the one whose body did. If it is still away their holds run out."""
+        """The database failed under us; none of these has left, but for the one whose body did. If it is still away their holds run out.
+
+        The first may be fenced, its commit's word lost on the way: that nothing of it left is kept on disk, or its hold would end in doubt.
+        """
         connection.close()
+        if rest[0].pk != self.gone:
+            self.answers.set_aside(outcomes.not_left(rest[0].pk, rest[0].lease))
         try:
             self.tally.held_back += sum(outcomes.take_back(row.pk, row.lease) for row in rest if row.pk != self.gone)
         except DatabaseError as trouble:

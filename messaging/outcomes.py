@@ -147,10 +147,14 @@ def _fencing(fence: Fence | None) -> dict[str, object]:
     return {"next_id": fence.message_id, "next_token": fence.token, "next_provider": fence.provider, "next_lease": lease}
 
 
-def take_back(message_id: int, token: uuid.UUID) -> bool:
-    """Put a message back whose body has not left, whether or not its fence was written; no attempt is used up."""
+def not_left(message_id: int, token: uuid.UUID) -> Outcome:
+    """Its body has not left, whether or not its fence was written: it is queued again, and no attempt is used up."""
     why = "The database was away just before the body."
-    return write(Outcome(message_id=message_id, token=token, to=Status.QUEUED, phase=Phase.LOST_PRE, error=why))[0]
+    return Outcome(message_id=message_id, token=token, to=Status.QUEUED, phase=Phase.LOST_PRE, error=why)
+
+
+def take_back(message_id: int, token: uuid.UUID) -> bool:
+    return write(not_left(message_id, token))[0]
 
 
 @transaction.atomic

@@ -163,6 +163,7 @@ QUOTE_LOCK = timedelta(seconds=env.int("QUOTE_LOCK_SECONDS", default=1800))  # l
 
 SPOOL_DIR = Path(env.str("SPOOL_DIR", default=str(VAR_DIR / "spool")))
 BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups")))
+BACKUP_BEFORE_RUN = env.bool("BACKUP_BEFORE_RUN", default=True)  # off only where something else does it; each run notes that
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media")))
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # what /metrics asks for; empty = anybody who reaches it
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8026")  # the sandbox's mailbox and control pages

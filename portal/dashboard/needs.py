@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from campaigns.models import Contact, EmailSchedule, SchedulerRun
-from messaging.models import CmsNote, Message, Provider
+from messaging.models import BackupHistory, CmsNote, Message, Provider
 from portal import wiring
 from portal.config.data import ConfigRefused
 from portal.dashboard import campaign_figures, figures, quote_figures
@@ -20,9 +20,11 @@ from portal.summaries import watch
 from portal.summaries.models import DailySummary
 
 A_MOMENT = timedelta(minutes=1)
+DRILLS_WITHIN = timedelta(days=7)
 SEEN_WITH = {  # by the first word of a need's name
     "quotes": "portal.view_quote",
     "run": "campaigns.view_schedulerrun",
+    "drill": "messaging.view_backuphistory",
     "over": "campaigns.view_emailschedule",
     "exclusion": "campaigns.view_contact",
     "notes": "messaging.view_cmsnote",
@@ -60,7 +62,7 @@ class Need:
 
 
 def all_of_them() -> list[Need]:
-    return [*cluster(), *mails(), *quotes(), *campaigns(), *providers(), *summaries(), *notes()]
+    return [*cluster(), *mails(), *quotes(), *campaigns(), *providers(), *backups(), *summaries(), *notes()]
 
 
 def mails() -> Iterable[Need]:
@@ -253,6 +255,22 @@ def providers() -> Iterable[Need]:
         href=rows_of(Provider, paused_until__isnull="False"),
         act="try_now",
         permission="messaging.change_provider",
+    )
+
+
+def backups() -> Iterable[Need]:
+    since = figures.undrilled_since(within=DRILLS_WITHIN)
+    yield Need(
+        name="drill_late",
+        count=int(since is not None),
+        noun="restore drill is late",
+        says=f"No backup was restored to try it since {timesince(since, depth=1)}. Run on the server: python manage.py restore_drill"
+        if since
+        else "",
+        calm="A backup was restored within 7 days",
+        button="See the backups",
+        href=rows_of(BackupHistory),
+        grave=False,
     )
 
 

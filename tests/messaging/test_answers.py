@@ -62,6 +62,28 @@ def test_a_fence_whose_commit_is_unknown_is_taken_back_without_an_attempt(sandbo
     assert message.history.get().phase == Phase.LOST_PRE
 
 
+def test_a_fence_whose_commit_is_unknown_ends_in_no_doubt_though_the_database_stays_away(sandbox, wire, at, tmp_path):
+    make_message(case=make_case())
+
+    def go_away() -> None:
+        wire.cut_after(b"fenced AS")
+        connection.settings_dict["PORT"] = 1
+
+    at("mail.after_rcpt", 0, go_away)
+    with pytest.raises(DatabaseError):
+        delivery.send_due(mail_terms(sandbox, tmp_path))
+
+    connection.settings_dict["PORT"] = wire.port
+    connection.close()
+    assert Message.objects.get().status == Status.TRANSMITTING
+    recover(tmp_path)
+    assert Message.objects.get().status == Status.QUEUED
+    delivery.send_due(mail_terms(sandbox, tmp_path))
+
+    assert (Message.objects.get().status, CmsNote.objects.count(), len(sandbox.mail_ledger())) == (Status.SENT, 1, 1)
+    assert (Message.objects.get().attempts, spool.depth(tmp_path)) == (1, 0)
+
+
 NOTE_CUT = ["cms.after_post", "cms.before_fence"]
 
 
