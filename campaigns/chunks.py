@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from django.db.models.functions import Now
 
-from campaigns import counts, day_counts, loading, placing, scheduler, writing
+from campaigns import counts, day_counts, loading, placing, replaced_rows, scheduler, writing
 from campaigns.differences import difference, held_events
 from campaigns.models import RunChunk, SchedulerRun, Step
 from campaigns.packing import packed, unpacked
@@ -95,11 +95,13 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
     )
     before = writing.checksum(some)
     if write and not found.empty:
+        replaced_rows.keep(found.replaced, run_id=run.pk, chunk=chunk.number)
         writing.write(found, contacts=contacts, run_id=run.pk, settings=settings)
     after = before if found.empty else writing.checksum(some)
     told = counts.of(rows, found, contacts=contacts, settings=settings) | {"before": before, "after": after}
     return {"counts": chunk.counts | told, "plan": None, "left": None, "found": None, "earlier": None, "done_at": Now()} | {
-        "contacts": chunk.contacts
+        "contacts": chunk.contacts,
+        "written_by": writing.transaction_number(),
     }
 
 

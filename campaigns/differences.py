@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from campaigns.rules.email_types import is_campaign
-from campaigns.rules.shapes import DAY, Array, Status, first_match
+from campaigns.rules.shapes import DAY, Array, Reason, Status, first_match
 
 STANDING = np.dtype(
     [
@@ -46,6 +46,11 @@ class Difference:
     removed: Array  # STANDING
     missed: Array  # STANDING, planned too long ago
     unchanged: int
+
+    @property
+    def replaced(self) -> Array:
+        """The ids of the rows that say something else afterwards, or are gone."""
+        return np.concatenate([self.changed_ids, self.removed["id"], self.missed["id"]])
 
     @property
     def empty(self) -> bool:
@@ -88,12 +93,14 @@ def held_events(history: Array, ids: Array) -> Events:
 
 
 def unaltered(new: Array, old: Array, *, day: Any, send_time: int) -> Array:
-    """Whether each row says what stands there already. One that was skipped on a day that is over keeps it, for the same reason."""
+    """Whether each row says what stands there already. One that was skipped on a day that is over keeps that day, for the same reason.
+
+    So does one whose campaign's day has passed since: it was not missed, it was kept back, and the window's own mail tells of it.
+    """
     same = np.all([equal(new[name], old[name]) for name in (*SAID, "swallowed")], axis=0) & (old["send_time"] == send_time)
-    history = (new["status"] == Status.SKIPPED) & (old["send_on"] < day)
-    for name in ("status", "reason", "window_end"):
-        history &= equal(new[name], old[name])
-    return same | history
+    for_the_same = equal(new["reason"], old["reason"]) & equal(new["window_end"], old["window_end"])
+    history = (new["status"] == Status.SKIPPED) & (old["status"] == Status.SKIPPED) & (old["send_on"] < day)
+    return same | (history & (for_the_same | (new["reason"] == Reason.MISSED)))
 
 
 def equal(new: Array, old: Array) -> Array:

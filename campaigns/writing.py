@@ -141,6 +141,13 @@ def contacts_checksum(some: Some) -> tuple[int, int]:
     return number, total
 
 
+def transaction_number() -> int:
+    """Of the transaction under way: every row it writes bears it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        return int(cursor.fetchone()[0])
+
+
 def asked(query: str, some: Some, *, column: str) -> list[int]:
     these, told = chosen(some, column=column)
     with connection.cursor() as cursor:

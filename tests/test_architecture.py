@@ -25,7 +25,7 @@ LONGEST_FUNCTION, LONGEST_FILE = 40, 300
 # Inside messaging. A module may import the rows below its own, never one beside it.
 LAYERS = [
     {"promises"},
-    {"message_log"},
+    {"message_log", "restoring"},
     {"delivery", "notes", "note_decisions", "reaper", "batches", "cms_recovery", "cms_logs", "importing_cases", "invariants"}
     | {"database_health", "retention", "delivery_facts"},
     {"replay", "export", "backup"},
@@ -34,23 +34,24 @@ LAYERS = [
     {"models"},
     {"leases", "merge_fields", "template_language", "sheets", "html_bodies"},
     {"prepared", "lifecycles", "retry", "gateways", "spool", "fingerprints", "note_texts", "log_lines", "bounces"},
-    {"seed_tables", "postgres_programs", "faults", "mime", "text_input"},
+    {"seed_tables", "autovacuum", "paging", "postgres_programs", "faults", "mime", "text_input"},
 ]
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants", "rescheduling"},
+    {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants", "rescheduling"}
+    | {"undoing", "proving"},
     {"explaining"},
     {"what_if", "runs"},
-    {"run_totals", "trials"},
+    {"run_totals", "trials", "safeguard", "outages"},
     {"chunks"},
     {"counts", "placing", "writing", "mail_writing"},
     {"contact_json", "loading", "differences", "importing", "targeting", "stopping", "rechecks", "wording", "mail_frame"},
     {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
-    {"engagement", "unsubscribing", "schedule_rows"},
+    {"engagement", "unsubscribing", "schedule_rows", "replaced_rows"},
     {"ranges", "changes", "models", "contact_fields", "links"},
-    {"zip_codes"},
+    {"zip_codes", "outages"},
     {"rules"},
 ]
 PURE = {

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from django.db.models import Count, DateTimeField, Exists, Func, Max, Min, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from messaging.models import CmsNote, ErrorGroup, Lane, Message, MessageSession, Provider, Status
+from messaging.models import BackupHistory, CmsNote, ErrorGroup, Lane, Message, MessageSession, Provider, Status
 from portal.models import Heartbeat
 
 CAP = 1_000
@@ -49,12 +50,21 @@ def held() -> int:
     return capped(Message.objects.held())
 
 
+def undrilled_since(*, within: timedelta) -> datetime | None:
+    """Since when no backup was restored to try it, if that is longer than so long; where there are no backups there is nothing to try."""
+    made = Min("started_at", filter=Q(verified_at__isnull=False))
+    told = BackupHistory.objects.whole().aggregate(tried=Max("restore_tested_at"), first=made)
+    since = told["tried"] or told["first"]
+    return since if since and timezone.now() - since > within else None
+
+
 def notes_pending() -> int:
     return capped(CmsNote.objects.pending())
 
 
 def oldest_note_pending_at() -> datetime | None:
-    return CmsNote.objects.pending().aggregate(oldest=Min("created_at"))["oldest"]
+    """By its number: one look into an index, where the times of all would have to be read."""
+    return CmsNote.objects.pending().order_by("pk").values_list("created_at", flat=True).first()
 
 
 def notes_needing_pid() -> int:

@@ -1,65 +1,27 @@
 """What needs a person, most pressing first: each figure with the list of its rows and the button that helps."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from campaigns.models import Contact, EmailSchedule, SchedulerRun
-from messaging.models import CmsNote, Message, Provider
-from portal import wiring
-from portal.dashboard import campaign_figures, figures, quote_figures
+from messaging.models import BackupHistory, CmsNote, Message, Provider
+from portal.dashboard import campaign_needs, figures, quote_figures
+from portal.dashboard.need import Need, rows_of
 from portal.quotes.models import Quote
 from portal.summaries import watch
 from portal.summaries.models import DailySummary
 
 A_MOMENT = timedelta(minutes=1)
-SEEN_WITH = {  # by the first word of a need's name
-    "quotes": "portal.view_quote",
-    "run": "campaigns.view_schedulerrun",
-    "over": "campaigns.view_emailschedule",
-    "exclusion": "campaigns.view_contact",
-    "notes": "messaging.view_cmsnote",
-    "providers": "messaging.view_provider",
-    "cluster": "",
-    "summaries": "portal.view_dailysummary",
-}
+DRILLS_WITHIN = timedelta(days=7)
 CLUSTERS = [settings.Q_CLUSTER["name"], *settings.Q_CLUSTER["ALT_CLUSTERS"]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Need:
-    """One figure. `act` is the list's own act, asked for on all its rows; without one, the button leads to the list."""
-
-    name: str
-    count: int
-    noun: str  # what it counts, after the number: "in doubt"
-    says: str
-    calm: str  # what is said when it is zero
-    button: str
-    href: str  # the list of its rows
-    button_href: str = ""  # where the button leads, if not there
-    act: str = ""
-    permission: str = ""
-    grave: bool = True
-
-    @property
-    def seen_with(self) -> str:
-        """The permission without which nobody is told of it by mail; none for what concerns all."""
-        return SEEN_WITH.get(self.name.partition("_")[0], "messaging.view_message")
-
-    @property
-    def shown(self) -> str:
-        return f"{figures.CAP:,}+" if self.count > figures.CAP else f"{self.count:,}"
-
-
 def all_of_them() -> list[Need]:
-    return [*cluster(), *mails(), *quotes(), *campaigns(), *providers(), *summaries(), *notes()]
+    return [*cluster(), *mails(), *quotes(), *campaign_needs.campaigns(), *providers(), *backups(), *summaries(), *notes()]
 
 
 def mails() -> Iterable[Need]:
@@ -133,40 +95,6 @@ def quotes() -> Iterable[Need]:
     )
 
 
-def campaigns() -> Iterable[Need]:
-    failed, over_cap = campaign_figures.failed_run(), campaign_figures.days_over_cap(today=wiring.today())
-    unknown = campaign_figures.exclusion_unknown(wiring.scheduler_settings()[0].state_rules)
-    yield Need(
-        name="run_failed",
-        count=1 if failed else 0,
-        noun="scheduler run failed",
-        says=f"Of {failed.day}: {failed.error[:200]}. Until one is completed, nothing new is planned." if failed else "",
-        calm="The last scheduler run was completed",
-        button="See why",
-        href=reverse("admin:campaigns_schedulerrun_change", args=[failed.pk]) if failed else rows_of(SchedulerRun),
-    )
-    yield Need(
-        name="over_cap",
-        count=over_cap,
-        noun="day above the daily cap" if over_cap == 1 else "days above the daily cap",
-        says="No later day had room for these mails. Stop some, or allow more mails a day.",
-        calm="No day above the daily cap",
-        button="See the mails",
-        href=rows_of(EmailSchedule, state="planned", mark="over_cap"),
-        grave=False,
-    )
-    yield Need(
-        name="exclusion_unknown",
-        count=unknown,
-        noun="contact with an unknown exclusion" if unknown == 1 else "contacts with an unknown exclusion",
-        says="Their state excludes days around a birthday or a policy date, and that date is missing. Mail to them is not held back.",
-        calm="Every exclusion is known",
-        button="Enter the dates",
-        href=rows_of(Contact, look="exclusion_unknown"),
-        grave=False,
-    )
-
-
 def notes() -> Iterable[Need]:
     oldest = figures.oldest_note_pending_at()
     pending, needing_pid, refused = figures.notes_pending(), figures.notes_needing_pid(), figures.notes_needing_attention()
@@ -218,6 +146,22 @@ def providers() -> Iterable[Need]:
     )
 
 
+def backups() -> Iterable[Need]:
+    since = figures.undrilled_since(within=DRILLS_WITHIN)
+    yield Need(
+        name="drill_late",
+        count=int(since is not None),
+        noun="restore drill is late",
+        says=f"No backup was restored to try it since {timesince(since, depth=1)}. Run on the server: python manage.py restore_drill"
+        if since
+        else "",
+        calm="A backup was restored within 7 days",
+        button="See the backups",
+        href=rows_of(BackupHistory),
+        grave=False,
+    )
+
+
 def cluster() -> Iterable[Need]:
     silent = figures.silent_clusters(CLUSTERS, after=settings.CLUSTER_SILENT_AFTER)
     heard = [f"{name}: {f'silent for {timesince(at, timezone.now(), depth=1)}' if at else 'never heard of'}" for name, at in silent.items()]
@@ -255,7 +199,3 @@ def summaries() -> Iterable[Need]:
         permission="portal.send_dailysummary",
         grave=False,
     )
-
-
-def rows_of(model: type[Model], **parameters: str) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=parameters or None)

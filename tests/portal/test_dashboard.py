@@ -108,12 +108,13 @@ EXPECTED = {
     "quotes_to_review": 2,
     "quotes_owing_mail": 11,
     "quotes_to_follow_up": 6,
+    "drill_late": 0,
     "providers_down": 1,
     "cluster_silent": 2,
     "summaries_silent": 1,
     "summaries_failed": 8,
 }
-OF_CAMPAIGNS = {"run_failed", "over_cap", "exclusion_unknown"}  # test_campaign_figures.py
+OF_CAMPAIGNS = {"run_failed", "run_silent", "over_cap", "exclusion_unknown"}  # test_campaign_figures.py
 
 
 def test_each_figure_counts_exactly_its_rows(db):
