@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from django.db.models.functions import Now
 
-from campaigns import counts, day_counts, loading, scheduler, writing
+from campaigns import counts, day_counts, loading, replaced_rows, scheduler, writing
 from campaigns.differences import difference, held_events
 from campaigns.models import RunChunk, SchedulerRun, Step
 from campaigns.packing import packed, unpacked
@@ -51,7 +51,8 @@ def plan(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write:
     """The rows of each contact by its own rules, and what each day would carry of them."""
     some, day = contacts_in(chunk), day_of(run)
     total, contacts_checksum = writing.contacts_checksum(some)
-    known = scheduler.with_known_events(loading.chunk(some, day=day, settings=settings), day=day, settings=settings)
+    known = loading.chunk(some, day=day, settings=settings, whole=False)
+    known = scheduler.with_known_events(known, day=day, settings=settings)
     rows = scheduler.uncontested(known, scheduler.planned(known, day=day, settings=settings))
     spread_to = scheduler.smoothed(known, rows, np.unique(rows["send_on"]), day=day, settings=settings)["send_on"]
     gone = balance.gone_out(known.history)
@@ -84,7 +85,7 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
     if chunk.found is not None:
         rows = scheduler.put_back(rows, left_of(chunk), unpacked(chunk.found, FOUND)["found"])
     rows = rows[np.isin(rows["contact"], loading.ids(some))]  # a contact may have been deleted since
-    history = loading.history(some, contacts, day=day, settings=settings)
+    history = loading.held(some, contacts, day=day, settings=settings)
     rows = scheduler.limited(Chunk(contacts=contacts, history=history), rows, day=day, settings=settings)
     found = difference(
         rows,
@@ -96,11 +97,13 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
     )
     before = writing.checksum(some)
     if write and not found.empty:
+        replaced_rows.keep(found.replaced, run_id=run.pk, chunk=chunk.number)
         writing.write(found, contacts=contacts, run_id=run.pk, settings=settings)
     after = before if found.empty else writing.checksum(some)
     told = counts.of(rows, found, contacts=contacts, settings=settings) | {"before": before, "after": after}
     return {"counts": chunk.counts | told, "plan": None, "left": None, "found": None, "earlier": None, "done_at": Now()} | {
-        "contacts": chunk.contacts
+        "contacts": chunk.contacts,
+        "written_by": writing.transaction_number(),
     }
 
 

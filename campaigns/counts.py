@@ -55,13 +55,17 @@ def states_of(ids: Array, contacts: Contacts) -> Array:
 
 
 def named(codes: Array, names: Any) -> dict[str, int]:
-    found, numbers = np.unique(codes, return_counts=True)
-    return {str(names[code]): number for code, number in zip(found.tolist(), numbers.tolist(), strict=True)}
+    numbers = np.bincount(codes)
+    return {str(names[code]): int(numbers[code]) for code in np.flatnonzero(numbers)}
 
 
 def by_day(days: Array) -> dict[str, int]:
-    found, numbers = np.unique(days, return_counts=True)
-    return dict(zip(np.datetime_as_string(found).tolist(), numbers.tolist(), strict=True))
+    if not len(days):
+        return {}
+    first = days.min()
+    numbers = np.bincount((days - first).astype("i8"))
+    found = np.flatnonzero(numbers)
+    return dict(zip(np.datetime_as_string(first + found).tolist(), numbers[found].tolist(), strict=True))
 
 
 def summed(several: Iterable[Mapping[str, Any]]) -> Counts:

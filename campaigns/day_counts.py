@@ -10,7 +10,7 @@ import numpy as np
 
 from campaigns.rules.balance import FIXED, TALLY, gone_out, merged
 from campaigns.rules.email_types import EFFECTIVE_DATE
-from campaigns.rules.shapes import DAY, Array, Status
+from campaigns.rules.shapes import DAY, Array, Status, numbered
 
 FLOW = np.dtype([("day", DAY), ("spread_to", DAY), ("priority", "i2"), ("smooth", "?"), ("count", "i8")])  # smooth: may be spread
 
@@ -31,12 +31,11 @@ def flow(rows: Array, spread_to: Array, history: Array) -> Array:
 
 def summed(counts: Array) -> Array:
     """A FLOW in which every pair of days, priority and sort is there once."""
-    keys = [counts[name].astype("i8") for name in ("smooth", "priority", "spread_to", "day")]
-    order = np.lexsort(keys)
-    counts = counts[order]
+    key = numbered([counts[name] for name in ("day", "spread_to", "priority", "smooth")])
+    order = np.argsort(key, kind="stable")
+    counts, key = counts[order], key[order]
     first = np.ones(len(counts), bool)
-    if len(counts):
-        first[1:] = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
+    first[1:] = key[1:] != key[:-1]
     at = np.flatnonzero(first)
     result = counts[at]
     result["count"] = np.add.reduceat(counts["count"], at) if len(at) else 0

@@ -47,6 +47,11 @@ class Difference:
     unchanged: int
 
     @property
+    def replaced(self) -> Array:
+        """The ids of the rows that say something else afterwards, or are gone."""
+        return np.concatenate([self.changed_ids, self.removed["id"], self.missed["id"]])
+
+    @property
     def empty(self) -> bool:
         return not (len(self.added) or len(self.changed) or len(self.removed) or len(self.missed))
 

@@ -8,6 +8,45 @@ KINDS = ", ".join(f"'{name}'" for name in FIXED_NAMES)
 
 OF_SCHEDULES = [
     Invariant(
+        name="I-50",
+        sentence="At most one run of the scheduler is under way or being undone.",
+        sql="SELECT min(id) FROM campaigns_schedulerrun WHERE status IN ('running', 'undoing') HAVING count(*) > 1",
+    ),
+    Invariant(
+        name="I-51",
+        sentence="No run is under way of which nothing was heard for ten minutes.",  # after five, whoever comes next gives it up
+        sql="""
+            SELECT id FROM campaigns_schedulerrun
+            WHERE status IN ('running', 'undoing') AND heartbeat_at < clock_timestamp() - interval '10 min'""",
+    ),
+    Invariant(
+        name="I-52",
+        sentence="The chunks of a run are numbered without a gap, and no contact is in two of them.",
+        slow=True,
+        sql="""
+            SELECT id FROM (SELECT id, first_id, number, lag(last_id) OVER own AS last_before, lag(number, 1, 0) OVER own AS number_before
+                FROM campaigns_runchunk WINDOW own AS (PARTITION BY run_id ORDER BY number)) AS chunk
+            WHERE first_id <= last_before OR number <> number_before + 1""",
+    ),
+    Invariant(
+        name="I-53",
+        sentence="A completed run wrote every chunk, and they have all its contacts.",
+        slow=True,
+        sql="""
+            SELECT r.id FROM campaigns_schedulerrun r LEFT JOIN campaigns_runchunk c ON c.run_id = r.id WHERE r.status = 'completed'
+            GROUP BY r.id HAVING coalesce(sum(c.contacts), 0) <> r.contacts OR count(c.id) <> r.chunk_count
+                OR count(c.id) <> count(c.done_at)""",
+    ),
+    Invariant(
+        name="I-54",
+        sentence="A run changed schedules only after its backup was verified, or says why it had none.",
+        slow=True,
+        sql="""
+            SELECT r.id FROM campaigns_schedulerrun r LEFT JOIN messaging_backuphistory b ON b.id = r.backup_id
+            WHERE r.without_backup = '' AND r.step <> 'backup' AND (b.verified_at IS NULL
+                OR EXISTS (SELECT FROM campaigns_runchunk c WHERE c.run_id = r.id AND c.done_at < b.verified_at))""",
+    ),
+    Invariant(
         name="I-55",
         sentence="A contact has one schedule at most for each event: type, year or day, and campaign.",
         slow=True,

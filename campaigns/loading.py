@@ -1,6 +1,6 @@
-"""Contacts and what is known of them, from PostgreSQL into the arrays of the rules: by COPY in binary, so that a row costs no object."""
+"""Contacts and what is known of them, from PostgreSQL into the arrays of the rules: column by column, so that a row costs no object."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +8,13 @@ import numpy as np
 from django.db import connection
 
 from campaigns.models.schedule import PROGRESS, SkipReason, Status
-from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, REASON_WORDS, STATUS_WORDS, TARGET, Array, Contacts, filled
+from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, STATUS_WORDS, TARGET, Array, Contacts, filled
 from campaigns.rules.states import STATES
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
 
-HEADER = 19  # bytes before the first row of a binary COPY
+HEADER = 21  # bytes before the first column of a binary COPY of one row
+ARRAY_HEADER = 20  # bytes before the first element
 NOTHING = -(2**31)  # stands for NULL
 PAST_DAYS = 400  # what is older concerns no rule
 RECENT = "(mail.send_on >= %(since)s OR coalesce(mail.event_on, 'infinity') >= %(since)s)"  # without an event it is never over
@@ -43,19 +44,24 @@ FOR_ALL = """
     ORDER BY instance.id
 """
 MAILS = f"""
-    SELECT mail.contact_id, mail.id, (array_position(%(names)s::text[], mail.email_type::text) - 1)::int4,
-        coalesce({SENT_DAY}, mail.send_on) - date '1970-01-01', coalesce(mail.event_on - date '1970-01-01', %(nothing)s),
+    SELECT mail.contact_id, mail.id, {{kind}}, coalesce({SENT_DAY}, mail.send_on) - date '1970-01-01',
+        coalesce(mail.event_on - date '1970-01-01', %(nothing)s),
         (CASE {{statuses}} END)::int4, coalesce(mail.campaign_instance_id, {NO_INSTANCE}),
         coalesce(mail.moved_from - date '1970-01-01', %(nothing)s), coalesce(mail.parent_id, {NO_INSTANCE})
     FROM campaigns_emailschedule AS mail LEFT JOIN messaging_message AS message ON message.id = mail.message_id
     WHERE {{some}} AND {RECENT} AND mail.email_type = ANY(%(names)s)
 """
-HISTORIES = f"""
-    {MAILS} AND mail.status <> '{Status.SKIPPED}'
-    UNION ALL
+SENDABLE = f"{MAILS} AND mail.status <> '{Status.SKIPPED}'"  # it and the next one have each their index by contact
+WITHHELD = f"""
     {MAILS} AND mail.status = '{Status.SKIPPED}' AND mail.skip_reason = '{SkipReason.EXCLUSION_WINDOW}' AND mail.parent_id IS NULL
-    ORDER BY 1, 2
-"""  # in two parts, each of which has its index by contact; skipped follow-ups concern no rule
+"""  # skipped follow-ups concern no rule
+AHEAD = f"""
+    mail.status = '{Status.PRE_SCHEDULED}' AND mail.send_on >= %(day)s
+        AND coalesce(mail.event_on >= %(day)s::date + %(longest_lead)s, false)
+"""  # planned, and its own day is ahead too: the rules find it again without being told
+HISTORIES = f"{SENDABLE} UNION ALL {WITHHELD} ORDER BY 1, 2"
+OF_CONCERN = f"{SENDABLE} AND NOT ({AHEAD}) UNION ALL {WITHHELD} AND mail.send_on < %(day)s ORDER BY 1, 2"
+HELD = f"{SENDABLE} AND (mail.status <> '{Status.PRE_SCHEDULED}' OR mail.send_on < %(day)s) ORDER BY 1, 2"
 EVENTS = """
     SELECT contact_id, (kind = 'eligibility_answered')::int4, coalesce(has_conditions, false)::int4,
         (at AT TIME ZONE %(zone)s)::date - date '1970-01-01'
@@ -74,8 +80,11 @@ class Range:
 Some = Range | Sequence[int]  # contacts in a row, or these ids
 
 
-def chunk(some: Some, *, day: Any, settings: SchedulerSettings) -> Chunk:
-    """These contacts by ascending id, with their targets, past and planned mails, and what they did. Invalid contacts are left out."""
+def chunk(some: Some, *, day: Any, settings: SchedulerSettings, whole: bool = True) -> Chunk:
+    """These contacts by ascending id, with their targets, past and planned mails, and what they did. Invalid contacts are left out.
+
+    Unless `whole`, without the mails that no run needs to know: those whose own day is still ahead.
+    """
     told = facts(some, day=day, settings=settings)
     contacts = contacts_of(table(CONTACTS, some, told, column="id", dtype="i8,i4,i4,i4"))
     places = Places(contacts.id)
@@ -83,18 +92,18 @@ def chunk(some: Some, *, day: Any, settings: SchedulerSettings) -> Chunk:
     return Chunk(
         contacts=contacts,
         targets=np.concatenate([targets, targets_of_all(targets, contacts=len(contacts), told=told)]),
-        history=mails_of(some, told, places),
+        history=mails_of(some, told, places, query=HISTORIES if whole else OF_CONCERN),
         events=events_of(table(EVENTS, some, told, column="contact_id", dtype="i8,i4,i4,i4"), places),
     )
 
 
-def history(some: Some, contacts: Contacts, *, day: Any, settings: SchedulerSettings) -> Array:
-    """HISTORY of these contacts alone."""
-    return mails_of(some, facts(some, day=day, settings=settings), Places(contacts.id))
+def held(some: Some, contacts: Contacts, *, day: Any, settings: SchedulerSettings) -> Array:
+    """HISTORY of these contacts that has left the scheduler's hands, or should have."""
+    return mails_of(some, facts(some, day=day, settings=settings), Places(contacts.id), query=HELD)
 
 
-def mails_of(some: Some, told: dict[str, Any], places: "Places") -> Array:
-    return history_of(table(HISTORIES, some, told, column="mail.contact_id", dtype="i8,i8,i4,i4,i4,i4,i8,i4,i8"), places)
+def mails_of(some: Some, told: dict[str, Any], places: "Places", *, query: str) -> Array:
+    return history_of(table(query, some, told, column="mail.contact_id", dtype="i8,i8,i4,i4,i4,i4,i8,i4,i8"), places)
 
 
 def ids(some: Some) -> Array:
@@ -123,11 +132,12 @@ def facts(some: Some, *, day: Any, settings: SchedulerSettings) -> dict[str, Any
     names = settings.email_types.names
     for_all = [f"campaign_{name}" for name, one in settings.campaign_types.items() if one.target_all_contacts and one.active]
     return chosen(some)[1] | {
-        "reasons": [word or "" for word in REASON_WORDS],
         "states": list(STATES),
         "other": len(STATES),
         "nothing": NOTHING,
         "names": list(names),
+        **{f"kind_{code}": name for code, name in enumerate(names)},
+        "longest_lead": max(0, int(settings.email_types.lead.max().astype("i8"))),
         "for_all": for_all,
         "day": str(day),
         "since": str(day - np.timedelta64(PAST_DAYS, "D")),
@@ -143,26 +153,43 @@ def chosen(some: Some, *, column: str = "") -> tuple[str, dict[str, Any]]:
 
 
 def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = "", dtype: str) -> Array:
-    """The rows of a query as records; its columns are whole numbers, none of them NULL."""
-    filled_in = query.replace("{some}", chosen(some, column=column)[0] if some is not None else "").replace("{statuses}", STATUSES)
+    """The rows of a query as records, in its order; its columns are whole numbers, none of them NULL."""
+    chosen_rows = query.replace("{some}", chosen(some, column=column)[0] if some is not None else "").replace("{statuses}", STATUSES)
+    chosen_rows = chosen_rows.replace("{kind}", kind_cases(len(told.get("names", ()))))
+    columns = np.dtype(dtype)
+    names = columns.names or ()
+    arrays = ", ".join(f"array_send(array_agg({name}))" for name in names)
     # psycopg's own cursor: the one that Django wraps around it where DEBUG is on takes no parameters here
-    with (
-        connection.wrap_database_errors,
-        connection.cursor() as cursor,
-        cursor.cursor.copy(f"COPY ({filled_in}) TO STDOUT (FORMAT BINARY)", told) as copy,
-    ):
-        return records(b"".join(copy), np.dtype(dtype))
+    copied = f"COPY (SELECT {arrays} FROM ({chosen_rows}) AS told ({', '.join(names)})) TO STDOUT (FORMAT BINARY)"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.cursor.copy(copied, told) as copy:
+        return records(fields(b"".join(copy), number=len(names)), columns)
 
 
-def records(data: bytes, columns: np.dtype[Any]) -> Array:
-    """What PostgreSQL's binary COPY of whole numbers says: each row its number of columns, each column its length."""
-    wire: list[Any] = [("columns", ">i2")]
-    for name in columns.names or ():
-        wire += [(f"{name}_size", ">i4"), (name, columns[name].newbyteorder(">"))]
-    on_wire = np.dtype(wire)
-    rows = np.frombuffer(data, on_wire, count=(len(data) - HEADER - 2) // on_wire.itemsize, offset=HEADER)
-    assert all((rows[f"{name}_size"] == columns[name].itemsize).all() for name in columns.names or ()), "a column of another width"
+def fields(data: bytes, *, number: int) -> Iterator[memoryview | None]:
+    """The columns of the one row in a binary COPY; None is NULL."""
+    at, view = HEADER, memoryview(data)
+    for _ in range(number):
+        length = int.from_bytes(view[at : at + 4], "big", signed=True)
+        at += 4
+        yield view[at : at + length] if length >= 0 else None
+        at += max(0, length)
+
+
+def records(arrays: Iterable[memoryview | None], columns: np.dtype[Any]) -> Array:
+    """What PostgreSQL's arrays of whole numbers say in binary, an array for each column: each element its size, and itself."""
+    read = [elements(data, columns[name]) for name, data in zip(columns.names or (), arrays, strict=True)]
+    rows = np.empty(len(read[0]), columns)
+    for name, values in zip(columns.names or (), read, strict=True):
+        rows[name] = values
     return rows
+
+
+def elements(data: memoryview | None, dtype: np.dtype[Any]) -> Array:
+    if data is None:
+        return np.zeros(0, dtype)
+    wire = np.frombuffer(data, [("size", ">i4"), ("value", dtype.newbyteorder(">"))], offset=ARRAY_HEADER)
+    assert not len(wire) or (wire["size"] == dtype.itemsize).all(), "a column of another width, or NULL"
+    return wire["value"]
 
 
 def days(numbers: Array) -> Array:
@@ -242,6 +269,11 @@ def status_cases() -> str:
     of_message = "".join(f" WHEN message.status = '{state}' THEN {STATUS_WORDS.index(word)}" for state, word in PROGRESS.items())
     own = "".join(f" WHEN mail.status = '{state}' THEN {STATUS_WORDS.index(state)}" for state in Status.values)
     return of_message + own
+
+
+def kind_cases(types: int) -> str:
+    """SQL: the code of a mail's type; -1 for one that there is no more."""
+    return f"(CASE mail.email_type {' '.join(f'WHEN %(kind_{code})s THEN {code}' for code in range(types))} ELSE -1 END)::int4"
 
 
 STATUSES = status_cases()

@@ -1,39 +1,82 @@
-"""Arrays as bytes that a row of the database can hold, so that any worker on any host may go on with them."""
+"""Arrays as bytes that a row of the database can hold, so that any worker on any host may go on with them.
 
+Column by column, each in the fewest bytes that its numbers need above the least of them: ids, kinds and days of a chunk lie close together.
+"""
+
+import json
 import zlib
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 
-from campaigns.rules.shapes import Array
+from campaigns.rules.shapes import NAT, Array
 
 LEVEL = 1  # fast; columns of one kind shrink well all the same
+SIZE = 4  # bytes that say how long the heading is
+WIDEST = 2**63
 
 
 def packed(arrays: Mapping[str, Array]) -> bytes:
     """The arrays, column by column, compressed."""
-    out = BytesIO()
+    heading, pieces = [], []
     for name, array in arrays.items():
         for field in array.dtype.names or ("",):
-            column = np.ascontiguousarray(array[field] if field else array)
-            np.lib.format.write_array(out, np.array([name, field]), allow_pickle=False)
-            np.lib.format.write_array(out, column.view("i8") if column.dtype.kind == "M" else column, allow_pickle=False)
-    return zlib.compress(out.getvalue(), LEVEL)
+            narrow, least, has_gaps = narrowed(numbers_of(array[field] if field else array))
+            heading.append((name, field, len(array), narrow.dtype.str if len(narrow) else "", least, has_gaps))
+            pieces.append(narrow.tobytes())
+    told = json.dumps(heading).encode()
+    return zlib.compress(b"".join([len(told).to_bytes(SIZE, "big"), told, *pieces]), LEVEL)
+
+
+def numbers_of(column: Array) -> Array:
+    if column.dtype.kind == "M" or column.dtype.itemsize == 8:
+        return np.ascontiguousarray(column).view("i8")
+    return column.astype("i8")
+
+
+def narrowed(numbers: Array) -> tuple[Array, int, bool]:
+    """The numbers above the least one, which is told; with gaps 0 is NaT. Where all are the same nothing is left of them."""
+    if not len(numbers):
+        return numbers, 0, False
+    gaps = numbers == NAT
+    has_gaps = bool(gaps.any()) and not gaps.all()
+    least = int(numbers[~gaps].min() if has_gaps else numbers.min()) - has_gaps
+    width = int(numbers.max()) - least
+    if width <= 0:
+        return numbers[:0], least, False
+    if width >= WIDEST:
+        return numbers, 0, False
+    return (np.where(gaps, 0, numbers - least) if has_gaps else numbers - least).astype(np.min_scalar_type(width)), least, has_gaps
 
 
 def unpacked(data: bytes | memoryview | None, dtypes: Mapping[str, np.dtype[Any]]) -> dict[str, Array]:
     """What was packed, in these dtypes; what was not is empty."""
     found = {name: np.zeros(0, dtype) for name, dtype in dtypes.items()}
-    source = BytesIO(zlib.decompress(data) if data else b"")
-    while source.tell() < source.getbuffer().nbytes:
-        name, field = np.lib.format.read_array(source, allow_pickle=False).tolist()
-        column = np.lib.format.read_array(source, allow_pickle=False)
-        if not field:
-            found[name] = column.view(dtypes[name])
+    if not data:
+        return found
+    source = zlib.decompress(data)
+    at = SIZE + int.from_bytes(source[:SIZE], "big")
+    for name, field, length, narrow, least, has_gaps in json.loads(source[SIZE:at]):
+        if len(found[name]) != length:
+            found[name] = np.empty(length, dtypes[name])
+        column = found[name][field] if field else found[name]
+        if not narrow:
+            fill(column, least)
             continue
-        if len(found[name]) != len(column):
-            found[name] = np.zeros(len(column), dtypes[name])
-        found[name][field] = column.view(dtypes[name][field])
+        values = np.frombuffer(source, narrow, count=length, offset=at)
+        at += values.nbytes
+        fill(column, values if not least and not has_gaps else widened(values, least, has_gaps=has_gaps))
     return found
+
+
+def widened(values: Array, least: int, *, has_gaps: bool) -> Array:
+    wide = values.astype("i8") + least
+    if has_gaps:
+        wide[values == 0] = NAT
+    return wide
+
+
+def fill(column: Array, values: Any) -> None:
+    """The column, a day's among them, holds these numbers."""
+    (column.view("i8") if column.dtype.kind == "M" or column.dtype == np.dtype("u8") else column)[...] = values

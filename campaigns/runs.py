@@ -1,5 +1,6 @@
 """The scheduler's runs: everybody's schedule, or some contacts', planned and written chunk by chunk, by any number of workers on any host.
 
+    BACKUP   all that the run may change, verified, if it is not asked to go without
     PLAN     a chunk's rows by the rules of each contact alone
     ·        which days are crowded, how much of each priority stays there
     SETTLE   the rows that their day does not keep
@@ -15,16 +16,19 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from campaigns import chunks, loading, run_totals, trials
-from campaigns.models import Contact, RunChunk, RunStatus, SchedulerRun, Scope, Step
-from campaigns.settings import SchedulerSettings, plain, read
+from campaigns import chunks, loading, run_totals, safeguard, trials
+from campaigns.models import Contact, RunChunk, RunStatus, RunUndo, SchedulerRun, Scope, Step
+from campaigns.outages import Outage
+from campaigns.settings import SchedulerSettings, SettingsRefused, plain, read
 from messaging import journal
+from messaging.backup import BackupFailed
 from messaging.faults import fault
 from messaging.models import Level
 
@@ -32,15 +36,16 @@ LEASE = timedelta(seconds=90)  # many times as long as a chunk takes
 SILENT = timedelta(minutes=5)  # a run of which nothing is heard for so long has lost all its workers
 MOST_TRIES = 3  # of one step of a chunk
 WAIT_SECONDS = 0.2  # for other workers
-LONGEST_OUTAGE_SECONDS = 600.0  # of the database
+LONGEST_WORD = 200
 NEXT = {Step.PLAN: Step.SETTLE, Step.SETTLE: Step.WRITE, Step.WRITE: Step.DONE}
 
 
 class RunUnderWay(Exception):
-    """Another run is under way; `run` is the one."""
+    """Another run is under way, or being undone; `run` is the one."""
 
     def __init__(self, run: SchedulerRun) -> None:
-        super().__init__(f"Run {run.pk} of {run.day} is under way since {run.started_at:%H:%M}; join it with --resume {run.pk}.")
+        under_way = f"is under way since {run.started_at:%H:%M}; join it with --resume {run.pk}."
+        super().__init__(f"Run {run.pk} of {run.day} {'is being undone.' if run.status == RunStatus.UNDOING else under_way}")
         self.run = run
 
 
@@ -50,7 +55,10 @@ class RunFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a run is asked for. `contact_ids` None: everybody. `write` False: only what would change."""
+    """What a run is asked for. `contact_ids` None: everybody. `write` False: only what would change.
+
+    It begins from a backup in a folder, or `without_backup` says why not: one of the two.
+    """
 
     day: date
     settings: SchedulerSettings
@@ -60,6 +68,12 @@ class Order:
     contact_ids: Sequence[int] | None = None
     write: bool = True
     production: bool = False  # what went out as a test only is planned anew
+    backup_to: Path | None = None
+    without_backup: str = ""
+
+    def __post_init__(self) -> None:
+        if self.write and not (self.backup_to or self.without_backup):
+            raise ValueError("A run begins from a backup (backup_to), or says why not (without_backup).")
 
 
 def never() -> bool:
@@ -85,26 +99,34 @@ def start(order: Order) -> SchedulerRun:
         started_by=order.by,
         settings=plain(order.settings),
         config_versions=order.versions,
+        **beginning(order),
     )
     try:
         with transaction.atomic():
             ours.save()
     except IntegrityError:
-        raise RunUnderWay(SchedulerRun.objects.running().get()) from None
+        raise RunUnderWay(SchedulerRun.objects.at_work().get()) from None
     if order.production and ours.scope == Scope.ALL and (released := trials.release()):
         journal.record(Level.INFO, "scheduler", f"{released:,} mails that went out as tests only are planned anew.")
-    RunChunk.objects.bulk_create(chunks_of(ours, order))
+    parts = RunChunk.objects.bulk_create(chunks_of(ours, order))
     everybody = Contact.objects.count()
     cap = chunks.caps(order.settings, organisation=everybody).daily
     concerned = everybody if order.contact_ids is None else Contact.objects.filter(pk__in=order.contact_ids).count()
-    SchedulerRun.objects.filter(pk=ours.pk).update(contacts=concerned, daily_cap=cap)
+    SchedulerRun.objects.filter(pk=ours.pk).update(contacts=concerned, daily_cap=cap, chunk_count=len(parts))
     ours.refresh_from_db()
     return ours
 
 
+def beginning(order: Order) -> dict[str, Any]:
+    """With a backup, or without and why."""
+    if order.backup_to and order.write and not order.without_backup:
+        return {"step": Step.BACKUP, "backup_to": str(order.backup_to)}
+    return {"without_backup": order.without_backup[:LONGEST_WORD] or "Nothing is written: it was asked what would change."}
+
+
 def give_up_silent() -> None:
     """A run without a sign of life has failed: it can be resumed by hand, and stands in nobody's way."""
-    silent = SchedulerRun.objects.running().filter(heartbeat_at__lt=Now() - SILENT)
+    silent = SchedulerRun.objects.at_work().filter(heartbeat_at__lt=Now() - SILENT)
     for lost in silent.select_for_update(skip_locked=True):
         fail(lost.pk, f"Nothing was heard of it for {SILENT.seconds // 60} minutes: its workers are gone. Resume it, or start anew.")
 
@@ -124,7 +146,7 @@ def resume(run_id: int) -> SchedulerRun:
     try:
         with transaction.atomic():
             give_up_silent()
-            failed = SchedulerRun.objects.filter(pk=run_id, status=RunStatus.FAILED)
+            failed = SchedulerRun.objects.filter(pk=run_id, status=RunStatus.FAILED, undo=None)
             if failed.move(RunStatus.RUNNING, ended_at=None, error="", heartbeat_at=Now()):  # whoever is at one under way keeps its chunk
                 RunChunk.objects.filter(run=run_id).update(tries=0, lease=None, leased_until=None)
     except IntegrityError:
@@ -132,6 +154,8 @@ def resume(run_id: int) -> SchedulerRun:
     found = SchedulerRun.objects.filter(pk=run_id).first()
     if found is None:
         raise RunFailed(f"There is no run {run_id}. `run_history` lists those there are.")
+    if RunUndo.objects.filter(run=run_id).exists():
+        raise RunFailed(f"Run {run_id} is undone in part. Undo it to the end, undo_run {run_id}, then plan anew.")
     if found.status != RunStatus.RUNNING:
         raise RunFailed(f"Run {run_id} is {found.status}: there is nothing to resume.")
     return found
@@ -146,19 +170,18 @@ def work(run_id: int, *, write: bool = True, stop: Callable[[], bool] = never, t
 
     `tell` is given the run now and then.
     """
-    away_since = None
+    outage = Outage(run_id)
     while not stop():
         try:
             run = once(run_id, write=write)
         except (OperationalError, InterfaceError) as trouble:
             if not connection.in_atomic_block:
                 connection.close()
-            away_since = away_since or time.monotonic()
-            if connection.in_atomic_block or time.monotonic() - away_since > LONGEST_OUTAGE_SECONDS:
+            if connection.in_atomic_block or outage.is_endless():
                 raise RunFailed(f"The database is away: {trouble}. Run {run_id} can be resumed: --resume {run_id}.") from trouble
-            time.sleep(1)
+            outage.wait(trouble)
             continue
-        away_since = None
+        outage.end()
         tell(run)
         if run.status == RunStatus.FAILED:
             raise RunFailed(f"Run {run_id} failed: {run.error} Resume it with --resume {run_id}, or start anew.")
@@ -173,12 +196,23 @@ def once(run_id: int, *, write: bool) -> SchedulerRun:
     run = SchedulerRun.objects.get(pk=run_id)
     if run.status != RunStatus.RUNNING:
         return run
+    if run.step == Step.BACKUP:
+        back_up(run)
+        return run
     taken = RunChunk.objects.filter(run=run).at(run.step).free().claim(lease=LEASE, limit=1)
     if taken:
         do(run, taken[0], write=write)
     elif not between(run):
         time.sleep(WAIT_SECONDS)
     return run
+
+
+def back_up(run: SchedulerRun) -> None:
+    """The run has its backup, or has failed and says why: it changes nothing without one."""
+    try:
+        safeguard.back_up(run)
+    except BackupFailed as trouble:
+        fail(run.pk, f"{trouble}. Nothing was planned or changed. Put that right and resume it, or resume it without a backup and say why.")
 
 
 def between(run: SchedulerRun) -> bool:
@@ -194,8 +228,8 @@ def between(run: SchedulerRun) -> bool:
 
 def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
     """The chunk has taken its step, and says so in the same transaction; or it has one try less."""
-    settings = read(run.settings, whole=True)
     try:
+        settings = read(run.settings, whole=True)
         with transaction.atomic():
             facts = chunks.STEPS[Step(run.step)](run, chunk, settings, write)
             fault("run.before_chunk_commit")
@@ -209,6 +243,8 @@ def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
     except (OperationalError, InterfaceError):
         hand_back(chunk)
         raise
+    except SettingsRefused as refusal:  # no try would be another
+        fail(run.pk, f"The settings it was given cannot be read any more: {refusal} Start anew.")
     except Exception as trouble:  # whatever it was, it is told on the run and tried again
         missed_step(run, chunk, trouble)
 

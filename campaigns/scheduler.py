@@ -24,7 +24,7 @@ from campaigns.rules.email_types import EFFECTIVE_DATE, is_campaign
 from campaigns.rules.exclusions import judged
 from campaigns.rules.follow_ups import follow_up_rows
 from campaigns.rules.post_window import Given, post_window_rows
-from campaigns.rules.shapes import DAY, EVENT, HISTORY, LEFT, ROW, TARGET, Array, Contacts, Reason, Status, filled
+from campaigns.rules.shapes import DAY, EVENT, HISTORY, LEFT, ROW, TARGET, Array, Contacts, Reason, Status, filled, order_by
 from campaigns.rules.standing import settled, unsettled, with_events, with_standing
 from campaigns.rules.targets import campaign_rows
 from campaigns.settings import SchedulerSettings
@@ -268,4 +268,4 @@ def limited(chunk: Chunk, rows: Array, *, day: Any, settings: SchedulerSettings)
 
 def in_order(rows: Array) -> Array:
     """By contact, type, day and instance."""
-    return rows[np.lexsort((rows["event_on"], rows["instance"], rows["send_on"], rows["kind"], rows["contact"]))]
+    return rows[order_by([rows[name] for name in ("contact", "kind", "send_on", "instance", "event_on")])]

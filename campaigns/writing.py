@@ -6,6 +6,7 @@ same but for numbers of a fixed width.
 
 import json
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,24 @@ COLUMNS = (
     " metadata, campaign_instance_id, email_template, sms_template, run_id"
 )
 MUTABLE = "send_on, send_time, status, skip_reason, priority, event_on, moved_from, window_end, catch_up, over_cap, metadata, run_id"
+REASONS = " ".join(f"WHEN '{word or ''}' THEN {code}" for code, word in enumerate(REASON_WORDS))
+SMALL = {  # what a standing row says in few bits, all of it in one number: SQL, the bits, and what is added to have nothing negative
+    "kind": ("{kind}", 7, 1),
+    "status": (f"(mail.status = '{Status.SKIPPED}')::int4", 1, 0),
+    "reason": (f"CASE mail.skip_reason {REASONS} ELSE 0 END", 4, 0),
+    "priority": ("mail.priority", 16, 2**15),
+    "catch_up": ("mail.catch_up::int4", 1, 0),
+    "over_cap": ("mail.over_cap::int4", 1, 0),
+    "send_time": ("date_part('epoch', mail.send_time)::int4", 17, 0),
+}
+SHIFTS = dict(zip(SMALL, accumulate((bits for _, bits, _ in SMALL.values()), initial=0), strict=False))
+SMALL_NUMBERS = [f"((({sql}) + {more})::int8 << {SHIFTS[name]})" for name, (sql, _, more) in SMALL.items()]
 STANDS = f"""
-    SELECT mail.contact_id, mail.id, coalesce(array_position(%(names)s::text[], mail.email_type::text) - 1, -1)::int4,
-        (mail.status = '{Status.SKIPPED}')::int4, coalesce(array_position(%(reasons)s::text[], mail.skip_reason::text) - 1, 0)::int4,
+    SELECT mail.contact_id, mail.id,
+        {" | ".join(SMALL_NUMBERS)},
         mail.send_on - date '1970-01-01', coalesce(mail.event_on - date '1970-01-01', {NOTHING}),
         coalesce(mail.moved_from - date '1970-01-01', {NOTHING}), coalesce(mail.window_end - date '1970-01-01', {NOTHING}),
-        coalesce(mail.campaign_instance_id, {NO_INSTANCE}), mail.priority::int4, mail.catch_up::int4, mail.over_cap::int4,
-        extract(epoch FROM mail.send_time)::int4,
+        coalesce(mail.campaign_instance_id, {NO_INSTANCE}),
         CASE WHEN mail.metadata IS NULL THEN 0 ELSE (
             SELECT coalesce(bit_or(1::int8 << (array_position(%(names)s::text[], type) - 1)), 0)
             FROM jsonb_array_elements_text(mail.metadata -> 'skipped_emails') AS type
@@ -43,8 +55,7 @@ STANDS = f"""
         AND {RECENT}
     ORDER BY mail.contact_id, mail.id
 """
-ORDER = ("contact", "id", "kind", "status", "reason", "send_on", "event_on", "moved_from", "window_end", "instance", "priority")
-STANDS_DTYPE = "i8,i8,i4,i4,i4,i4,i4,i4,i4,i8,i4,i4,i4,i4,i8"
+STANDS_DTYPE = "i8,i8,i8,i4,i4,i4,i4,i8,i8"
 CHECKSUM = """
     SELECT coalesce(sum(hash_record_extended(ROW(contact_id, email_type::text, send_on, send_time, status::text, skip_reason::text,
         priority, event_on, moved_from, window_end, catch_up, over_cap, metadata, campaign_instance_id, parent_id, message_id), 0)), 0)
@@ -63,10 +74,13 @@ CONTACTS_CHECKSUM = """
 def standing(some: Some, *, day: Any, settings: SchedulerSettings) -> Array:
     """What stands in the schedule for these contacts and may be written anew, as STANDING. Follow-ups are not among it."""
     rows = table(STANDS, some, facts(some, day=day, settings=settings), column="mail.contact_id", dtype=STANDS_DTYPE)
-    found = np.zeros(len(rows), STANDING)
-    for number, name in enumerate((*ORDER, "catch_up", "over_cap", "send_time", "swallowed")):
-        column = rows[f"f{number}"]
-        found[name] = days(column) if found[name].dtype.kind == "M" else column
+    found = np.empty(len(rows), STANDING)
+    for name, (_, bits, more) in SMALL.items():
+        found[name] = (rows["f2"] >> SHIFTS[name] & (1 << bits) - 1) - more
+    for column, name in (("f3", "send_on"), ("f4", "event_on"), ("f5", "moved_from"), ("f6", "window_end")):
+        found[name] = days(rows[column])
+    for column, name in (("f0", "contact"), ("f1", "id"), ("f7", "instance"), ("f8", "swallowed")):
+        found[name] = rows[column]
     return found
 
 
@@ -118,6 +132,13 @@ def contacts_checksum(some: Some) -> tuple[int, int]:
     """How many contacts there are, and the sum of what the rules know of them."""
     number, total = asked(CONTACTS_CHECKSUM, some, column="id")
     return number, total
+
+
+def transaction_number() -> int:
+    """Of the transaction under way: every row it writes bears it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        return int(cursor.fetchone()[0])
 
 
 def asked(query: str, some: Some, *, column: str) -> list[int]:

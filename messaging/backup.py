@@ -1,31 +1,33 @@
-"""Back the database up, prove that the file can be read, and restore it elsewhere. What is not verified is no backup (R16).
+"""Back the database up, and prove that the file can be read. What is not verified is no backup (R16).
 
-A backup is one `pg_dump -Fc` file of one snapshot, with the number of rows of every table as that snapshot saw them.
+A backup is one `pg_dump -Fc` file of one snapshot, with the number and the sum of the rows of each table as that snapshot saw them. It
+holds the whole database, or the tables that somebody is about to change.
 """
 
 import hashlib
 import os
-import subprocess
 import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from messaging import postgres_programs, spool
 from messaging.faults import fault
 from messaging.models import BackupHistory, BackupStatus
 
-KEPT = 7  # verified backups that stay in a folder
+KEPT = timedelta(days=7)  # verified backups stay in their folder …
+MOST_KEPT = 30  # … so many at most
+SUM_BITS = 2**64
 UNFINISHED = ".unfinished"
 ONE_AT_A_TIME = 7_105_204_001  # the number of an advisory lock
 CHUNK_BYTES = 1 << 20
-LONGEST_SECONDS = 4 * 60 * 60
 
 
 class BackupFailed(RuntimeError):
@@ -56,22 +58,33 @@ class Made:
         }
 
 
-def make(*, folder: Path, purpose: str = "", keep: int = KEPT) -> Made:
-    """A new verified backup lies in `folder`, and of the older verified ones there the newest `keep - 1`; else BackupFailed."""
+def make(
+    *,
+    folder: Path,
+    purpose: str = "",
+    tables: Sequence[str] = (),
+    keep: int = MOST_KEPT,
+    beat: Callable[[], None] = postgres_programs.nobody,
+) -> Made:
+    """A new verified backup lies in `folder`, of these tables or of all; else BackupFailed.
+
+    Of the verified ones there that hold the same, those of the last seven days stay, `keep` at most. `beat` is called now and then.
+    """
     at = spool.moment()
-    path = folder / f"message_logs_backup_{at:%Y%m%d_%H%M%S_%f}.dump"
-    with _snapshot() as (snapshot, rows):
+    path = folder / f"{'schedule' if tables else 'message_logs'}_backup_{at:%Y%m%d_%H%M%S_%f}.dump"
+    with _snapshot(tables) as (snapshot, rows, sums):
         _give_up_vanished()
-        history = BackupHistory.objects.create(path=str(path), purpose=purpose[:100], rows=rows)
+        told = {"purpose": purpose[:100], "tables": list(tables), "rows": rows, "checksums": sums}
+        history = BackupHistory.objects.create(path=str(path), **told)
         try:
-            made = _written(path, snapshot, history)
-        except (OSError, BackupFailed) as trouble:
+            made = _written(path, snapshot, history, beat=beat)
+        except (OSError, BackupFailed, postgres_programs.ProgramFailed) as trouble:
             with suppress(OSError):
                 _remove(_unfinished(path))
             history.status, history.error = BackupStatus.FAILED, str(trouble)
             history.save(update_fields=["status", "error"])
             raise BackupFailed(f"No backup was made: {trouble}") from trouble
-    _forget_older(folder, keep=keep)
+    _forget_older(folder, tables=list(tables), keep=keep)
     return made
 
 
@@ -90,44 +103,18 @@ def verify(path: Path) -> dict[str, Any]:
     return {"path": str(path), "size_bytes": size, "sha256": digest, "integrity_verified": True, "on_record": known is not None}
 
 
-def restore(path: Path, *, into: str) -> dict[str, int]:
-    """The backup's content is the whole content of the new database `into`; returns its rows by table. Nothing existing is touched."""
-    verify(path)
-    _create_database(into)
-    try:
-        _run("pg_restore", "--no-owner", "--no-acl", "--exit-on-error", "--dbname", into, str(path))
-        return _count_in(into)
-    except BaseException:
-        drop_database(into)
-        raise
-
-
-def drill(path: Path) -> dict[str, Any]:
-    """The backup was restored into a scratch database and holds exactly the rows it was made of; the scratch database is gone again."""
-    began = time.monotonic()
-    into = f"{connection.settings_dict['NAME']}_drill_{uuid.uuid4().hex[:8]}"[-63:]
-    found = restore(path, into=into)
-    drop_database(into)
-    known = BackupHistory.objects.verified().filter(path=str(path)).first()
-    wrong = {name: (count, found.get(name)) for name, count in (known.rows if known else {}).items() if found.get(name) != count}
-    if wrong:
-        raise BackupFailed(f"{path} restores, but these tables have other rows than were backed up: {wrong}")
-    if known:
-        BackupHistory.objects.filter(pk=known.pk).update(restore_tested_at=Now())
-    return {"path": str(path), "tables": len(found), "rows": sum(found.values()), "seconds": round(time.monotonic() - began, 3)}
-
-
 def newest() -> BackupHistory | None:
-    return BackupHistory.objects.verified().first()
+    """The newest verified one of the whole database."""
+    return BackupHistory.objects.verified().whole().first()
 
 
-def drop_database(name: str) -> None:
-    """Not by force: that would take rights over the server's own workers, which step aside by themselves."""
-    with _line() as line:
-        line.execute(f"DROP DATABASE IF EXISTS {connection.ops.quote_name(name)}")
+def newest_of(tables: Sequence[str], *, within: timedelta) -> BackupHistory | None:
+    """The newest verified one that holds at least these tables, and is not older than that."""
+    holding = BackupHistory.objects.verified().filter(Q(tables=[]) | Q(tables=list(tables)))
+    return holding.filter(verified_at__gt=Now() - within).first()
 
 
-def _written(path: Path, snapshot: str, history: BackupHistory) -> Made:
+def _written(path: Path, snapshot: str, history: BackupHistory, *, beat: Callable[[], None]) -> Made:
     """Under a temporary name until it has been read back; then its name and its row say that it may be trusted."""
     began = time.monotonic()
     unfinished = _unfinished(path)
@@ -135,10 +122,12 @@ def _written(path: Path, snapshot: str, history: BackupHistory) -> Made:
     for left in path.parent.glob(f"*{UNFINISHED}"):  # of a process that was killed; nobody else is at work, the lock is ours
         _remove(left)
     os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY, 0o600))
-    _run("pg_dump", "--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={unfinished}")
+    these = [f"--table=public.{name}" for name in history.tables]
+    what = ["--format=custom", "--compress=1", "--no-owner", f"--snapshot={snapshot}", f"--file={unfinished}", *these]
+    postgres_programs.run("pg_dump", *what, beat=beat)
     fault("backup.after_dump")
     _sync(unfinished)
-    _read_back(unfinished)
+    _read_back(unfinished, beat)
     fault("backup.after_verify")
     facts: dict[str, Any] = {"size_bytes": unfinished.stat().st_size, "sha256": _digest(unfinished)}
     fault("backup.before_rename")
@@ -150,76 +139,35 @@ def _written(path: Path, snapshot: str, history: BackupHistory) -> Made:
 
 
 @contextmanager
-def _snapshot() -> Iterator[tuple[str, dict[str, int]]]:
-    """One moment of the database, by the name under which pg_dump sees it too, and the rows of every table then. One process at a time."""
-    with _line(autocommit=False) as line:
+def _snapshot(tables: Sequence[str] = ()) -> Iterator[tuple[str, dict[str, int], dict[str, str]]]:
+    """One moment of the database, by the name under which pg_dump sees it too, and the rows of each table then. One process at a time."""
+    with postgres_programs.line(autocommit=False) as line:
         line.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         line.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         line.execute("SET LOCAL statement_timeout = 0")
         if not line.execute("SELECT pg_try_advisory_xact_lock(%s)", [ONE_AT_A_TIME]).fetchone()[0]:
             raise BackupRunning("Another backup is being made at this moment.")
-        yield line.execute("SELECT pg_export_snapshot()").fetchone()[0], _counts(line)
+        yield line.execute("SELECT pg_export_snapshot()").fetchone()[0], *counted(line, tables)
 
 
-@contextmanager
-def _line(*, autocommit: bool = True, database: str = "") -> Iterator[Any]:
-    """A connection of our own to the server, beside Django's and outside its transaction."""
-    told = connection.get_connection_params() | ({"dbname": database} if database else {})
-    with connection.wrap_database_errors:
-        line: Any = connection.get_new_connection(told)
-    try:
-        line.autocommit = autocommit
-        with connection.wrap_database_errors:
-            yield line
-    finally:
-        line.close()
+def counted(line: Any, tables: Sequence[str] = ()) -> tuple[dict[str, int], dict[str, str]]:
+    """How many rows each table has, and the sum over them, as that line sees it; without names, every table."""
+    found = [name for (name,) in line.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")]
+    rows, sums = {}, {}
+    for name in tables or found:
+        table = connection.ops.quote_name(name)
+        query = f"SELECT count(*), coalesce(sum(hash_record_extended(one, 0)), 0) FROM {table} AS one"
+        rows[name], total = line.execute(query).fetchone()
+        sums[name] = f"{int(total) % SUM_BITS:016x}"
+    return rows, sums
 
 
-def _counts(line: Any) -> dict[str, int]:
-    names = [name for (name,) in line.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")]
-    quote = connection.ops.quote_name
-    return {name: line.execute(f"SELECT count(*) FROM {quote(name)}").fetchone()[0] for name in names}
-
-
-def _count_in(database: str) -> dict[str, int]:
-    with _line(database=database) as line:
-        return _counts(line)
-
-
-def _create_database(name: str) -> None:
-    with _line() as line:
-        if line.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None:
-            raise BackupFailed(f"Refusing to overwrite '{name}': name a database that does not exist yet.")
-        line.execute(f"CREATE DATABASE {connection.ops.quote_name(name)} TEMPLATE template0")
-
-
-def _read_back(path: Path) -> None:
+def _read_back(path: Path, beat: Callable[[], None] = postgres_programs.nobody) -> None:
     """Every block of the archive can be read and unpacked."""
-    _run("pg_restore", "--file=-", str(path), quiet=True)
-
-
-def _run(program: str, *arguments: str, quiet: bool = False) -> None:
-    command = [str(postgres_programs.find(program)), *arguments]
-    done = subprocess.run(
-        command,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=LONGEST_SECONDS,
-    )
-    if done.returncode:
-        words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise BackupFailed(words if quiet else f"{program} says: {words}")
-
-
-def _environment() -> dict[str, str]:
-    """How the programs reach our server; a password stands in no list of processes."""
-    told = connection.get_connection_params()
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE", "sslmode": "PGSSLMODE"}
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-    return kept | {name: str(told[key]) for key, name in names.items() if told.get(key)}
+    try:
+        postgres_programs.run("pg_restore", "--file=-", str(path), beat=beat)
+    except postgres_programs.ProgramFailed as trouble:
+        raise BackupFailed(f"{path.name} cannot be read: {trouble}") from trouble
 
 
 def _give_up_vanished() -> None:
@@ -228,11 +176,15 @@ def _give_up_vanished() -> None:
     vanished.update(status=BackupStatus.FAILED, error="The process that made it vanished.")
 
 
-def _forget_older(folder: Path, *, keep: int) -> None:
-    ours = [row for row in BackupHistory.objects.verified() if Path(row.path).parent == folder]
-    for row in ours[keep:]:
-        _remove(Path(row.path))
-        BackupHistory.objects.filter(pk=row.pk).update(status=BackupStatus.REMOVED)
+def _forget_older(folder: Path, *, tables: list[str], keep: int) -> None:
+    """Of those that hold the same: the newest stays in any case."""
+    old = BackupHistory.objects.filter(started_at__lt=Now() - KEPT).values_list("pk", flat=True)
+    ours = [row for row in BackupHistory.objects.verified().filter(tables=tables) if Path(row.path).parent == folder]
+    too_old = set(old.filter(pk__in=[row.pk for row in ours]))
+    for place, row in enumerate(ours):
+        if place >= keep or (place and row.pk in too_old):
+            _remove(Path(row.path))
+            BackupHistory.objects.filter(pk=row.pk).update(status=BackupStatus.REMOVED)
 
 
 def _remove(path: Path) -> None:

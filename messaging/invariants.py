@@ -274,7 +274,8 @@ LOG = [
             SELECT id FROM messaging_backuphistory
             WHERE status = 'verified' AND (coalesce(size_bytes, 0) = 0 OR coalesce(sha256, '') = '' OR verified_at IS NULL)
             UNION ALL SELECT 0 WHERE EXISTS (SELECT FROM messaging_backuphistory WHERE purpose = 'nightly') AND NOT EXISTS (
-                SELECT FROM messaging_backuphistory WHERE status = 'verified' AND started_at > clock_timestamp() - interval '26 h')""",
+                SELECT FROM messaging_backuphistory
+                WHERE status = 'verified' AND tables = '[]' AND started_at > clock_timestamp() - interval '26 h')""",
     ),
     Invariant(
         name="I-81",

@@ -1,8 +1,10 @@
-"""The scheduler in the background: everybody's run, the runs of those whom a change touches, and a hand for a run under way."""
+"""The scheduler in the background: everybody's run, the runs of those whom a change touches, a hand for a run under way or undone."""
 
 from typing import Any
 
-from campaigns import rescheduling, runs
+from django.utils import timezone
+
+from campaigns import replaced_rows, rescheduling, runs, undoing
 from campaigns.models import RunStatus, SchedulerRun
 from campaigns.runs import Order
 from messaging.models import Mode
@@ -14,7 +16,8 @@ Summary = dict[str, Any]
 def order(*, by: Any = None, reason: str = "") -> Order:
     """Everybody, from today on, by the rules of this moment."""
     rules, versions = wiring.scheduler_settings()
-    return Order(day=wiring.today(), settings=rules, versions=versions, by=by, reason=reason, production=wiring.mode() == Mode.PRODUCTION)
+    told = {"by": by, "reason": reason, "production": wiring.mode() == Mode.PRODUCTION}
+    return Order(day=wiring.today(), settings=rules, versions=versions, **told, **wiring.run_safety())
 
 
 def plan_everybody() -> Summary:
@@ -23,16 +26,22 @@ def plan_everybody() -> Summary:
         run = runs.run(order(), stop=shutdown.told)
     except runs.RunUnderWay as under_way:
         return {"already_running": True, "run_id": under_way.run.pk}
-    return {"run_id": run.pk, "status": run.status, "scheduled": run.scheduled, "added": run.added, "changed": run.changed}
+    told = {"run_id": run.pk, "status": run.status, "scheduled": run.scheduled, "added": run.added, "changed": run.changed}
+    return told | {"forgotten": forget_replaced()}
+
+
+def forget_replaced() -> int:
+    """What runs replaced is kept as long as they can be undone; returns how many rows are kept no longer."""
+    return sum(replaced_rows.forget(before=timezone.now() - undoing.KEPT))
 
 
 def join() -> Summary:
-    """The run under way, if there is one, has one worker more until it is over. A run that fails says why on its own page."""
-    run = SchedulerRun.objects.running().first()
+    """The run under way or being undone, if there is one, has one worker more until the end. One that fails says why on its own page."""
+    run = SchedulerRun.objects.at_work().first()
     if run is None:
         return {"run_id": None}
     try:
-        runs.work(run.pk, stop=shutdown.told)
+        (undoing if run.status == RunStatus.UNDOING else runs).work(run.pk, stop=shutdown.told)
     except runs.RunFailed:
         return {"run_id": run.pk, "status": RunStatus.FAILED}
     run.refresh_from_db()

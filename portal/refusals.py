@@ -1,10 +1,15 @@
-"""Who was refused what: a page without the right to it answers 403, and the refusal is an event that others can see."""
+"""Pages that say no. Without the right to it one answers 403, and the refusal is an event that others can see; and one that needs
+rules which cannot be used says which, and what to do.
+"""
+
+from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from messaging.journal import record
 from messaging.models import Level
+from portal.config.data import ConfigRefused
 
 
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -13,3 +18,18 @@ def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     who = person.get_username() if person else "somebody not logged in"
     record(Level.WARNING, "access", f"{who} was refused {request.method} {request.path[:200]}.", by_id=person.pk if person else None)
     return render(request, "403.html", status=403)
+
+
+class RulesUnusable:
+    """Middleware: where the rules in force cannot be used, the page says so, with the way to put it right. 503: it passes."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, ConfigRefused) or not request.path.startswith("/admin/"):
+            return None
+        return render(request, "rules_unusable.html", {"refusal": str(exception)}, status=503)

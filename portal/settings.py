@@ -1,5 +1,6 @@
 """Every knob of the portal, once, with its default and its unit in the name. Values come from the environment or `.env`."""
 
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -66,6 +67,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "portal.refusals.RulesUnusable",
 ]
 
 TEMPLATES = [
@@ -85,12 +87,13 @@ TEMPLATES = [
 
 # --- the database ----------------------------------------------------------------------------------------------------
 
+HOST_NAME = env.str("HOST_NAME", default="") or socket.gethostname()  # this machine, in PostgreSQL's list of who is connected
 DATABASES = {"default": env.db_url("DATABASE_URL") if DATABASE_URL else embedded_postgres.database(VAR_DIR / "postgres")}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 # A silent peer must become an error, never a wait without end (reliability §2.1).
 DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"] |= {
-    "application_name": "portal",
+    "application_name": f"portal@{HOST_NAME}",
     "connect_timeout": 5,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -160,6 +163,7 @@ QUOTE_LOCK = timedelta(seconds=env.int("QUOTE_LOCK_SECONDS", default=1800))  # l
 
 SPOOL_DIR = Path(env.str("SPOOL_DIR", default=str(VAR_DIR / "spool")))
 BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups")))
+BACKUP_BEFORE_RUN = env.bool("BACKUP_BEFORE_RUN", default=True)  # off only where something else does it; each run notes that
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media")))
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # what /metrics asks for; empty = anybody who reaches it
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8026")  # the sandbox's mailbox and control pages

@@ -19,7 +19,7 @@ from django_q.tasks import async_task
 
 from campaigns import following_up, hand_over
 from campaigns.importing import jobs as imports
-from messaging import analytics, backup, database_health, delivery, journal, notes, reaper
+from messaging import analytics, backup, database_health, delivery, invariants, journal, notes, reaper, restoring
 from messaging.models import Level
 from portal import planning, shutdown, summary_wiring, wiring
 from portal.models import Heartbeat
@@ -221,7 +221,7 @@ def restore_drill(planned_for: str = "") -> Summary:
     if newest is None:
         return {"backups": 0}
     try:
-        return backup.drill(Path(newest.path))
+        return restoring.drill(Path(newest.path), promises=invariants.chosen(*wiring.invariants()))
     except backup.BackupFailed as trouble:
         journal.record(Level.ALARM, "backup", str(trouble), spool_dir=settings.SPOOL_DIR)
         return {"failed": str(trouble)}

@@ -202,6 +202,13 @@ def newly_ignoring_windows(kind: str, data: Any, *, at: datetime, environment: s
     return f"{', '.join(names)} would ignore exclusion windows. {states_concerned(new).sentence}" if names else ""
 
 
+def run_safety() -> dict[str, Any]:
+    """Where a run backs up what it may change before it begins; or that this deployment does not."""
+    if settings.BACKUP_BEFORE_RUN:
+        return {"backup_to": settings.BACKUP_DIR.resolve()}
+    return {"without_backup": "BACKUP_BEFORE_RUN is off"}
+
+
 def hand_over_terms(*, seconds: float) -> hand_over.Terms:
     """How this deployment writes to contacts, by the rules of this moment; no batch is begun after so many seconds."""
     ends_at = time.monotonic() + seconds

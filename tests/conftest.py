@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from portal.sandbox import Sandbox
 
 def pytest_configure() -> None:
     """Tests run on the sources, not on collected static files, whose manifest a deployment makes."""
+    settings.BACKUP_BEFORE_RUN = False  # but where a test says so
+    os.environ["BACKUP_BEFORE_RUN"] = "false"
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 

@@ -25,7 +25,7 @@ LONGEST_FUNCTION, LONGEST_FILE = 40, 300
 # Inside messaging. A module may import the rows below its own, never one beside it.
 LAYERS = [
     {"promises"},
-    {"message_log"},
+    {"message_log", "restoring"},
     {"delivery", "notes", "note_decisions", "reaper", "batches", "cms_recovery", "cms_logs", "importing_cases", "invariants"}
     | {"database_health", "retention", "delivery_facts"},
     {"replay", "export", "backup"},
@@ -39,16 +39,17 @@ LAYERS = [
 
 # Likewise inside campaigns.
 CAMPAIGN_LAYERS = [
-    {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants", "rescheduling"},
+    {"__init__", "apps", "promises", "explain", "impact", "hand_over", "following_up", "invariants", "rescheduling"}
+    | {"undoing", "proving"},
     {"explaining"},
     {"what_if", "runs"},
-    {"run_totals", "trials"},
+    {"run_totals", "trials", "safeguard"},
     {"chunks"},
     {"counts", "writing", "mail_writing"},
     {"contact_json", "loading", "differences", "importing", "targeting", "stopping", "rechecks", "wording", "mail_frame"},
     {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
-    {"engagement", "unsubscribing", "schedule_rows"},
+    {"engagement", "unsubscribing", "schedule_rows", "replaced_rows"},
     {"ranges", "changes", "models", "contact_fields", "links"},
     {"zip_codes"},
     {"rules"},

@@ -4,7 +4,8 @@ from campaigns.models.campaign import CampaignChange, CampaignInstance, Campaign
 from campaigns.models.contact import Contact, Flag
 from campaigns.models.engagement import Behaviour, EngagementEvent
 from campaigns.models.imports import ImportJob, ImportKind, ImportPiece, ImportRefusal, ImportStatus
-from campaigns.models.run import RunChunk, RunStatus, SchedulerRun, Scope, Step
+from campaigns.models.replaced import ReplacedSchedule
+from campaigns.models.run import RunChunk, RunStatus, RunUndo, SchedulerRun, Scope, Step
 from campaigns.models.schedule import EmailSchedule, SkipReason, Status
 from campaigns.models.waiting import ContactToPlan
 
@@ -24,8 +25,10 @@ __all__ = [
     "ImportPiece",
     "ImportRefusal",
     "ImportStatus",
+    "ReplacedSchedule",
     "RunChunk",
     "RunStatus",
+    "RunUndo",
     "SchedulerRun",
     "Scope",
     "SkipReason",

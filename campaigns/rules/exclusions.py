@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from campaigns.rules.calendar_days import in_year
-from campaigns.rules.shapes import DAY, MONTH, NO_DAY, YEAR, Array, Contacts, Reason
+from campaigns.rules.calendar_days import in_year, years_of
+from campaigns.rules.shapes import DAY, MONTH, NO_DAY, Array, Contacts, Reason
 from campaigns.rules.states import Anchor, StateRules
 
 NEIGHBOURS = (-1, 0, 1)  # a window may have opened last year or close next year
@@ -20,8 +20,9 @@ def excluded_until(contacts: Contacts, day: Any, *, rules: StateRules, lead_days
     last = np.full(len(contacts), NO_DAY)
     at, anchor, before, after = with_window(contacts, rules)
     days = np.broadcast_to(day, last.shape)[at]
+    years = years_of(days)
     for year in NEIGHBOURS:
-        anniversary = in_year(anchor, days.astype(YEAR) + year)
+        anniversary = in_year(anchor, years + year)
         end = anniversary + after
         covered = (anniversary - before - np.timedelta64(lead_days, "D") <= days) & (days <= end)
         last[at[covered]] = end[covered]
@@ -33,8 +34,9 @@ def ended_before(contacts: Contacts, day: Any, *, rules: StateRules) -> Array:
     last = np.full(len(contacts), NO_DAY)
     at, anchor, _, after = with_window(contacts, rules)
     days = np.broadcast_to(day, last.shape)[at]
+    years = years_of(days)
     for year in NEIGHBOURS:
-        end = in_year(anchor, days.astype(YEAR) + year) + after
+        end = in_year(anchor, years + year) + after
         over = end < days
         last[at[over]] = end[over]
     return last
@@ -68,7 +70,7 @@ def year_round(contacts: Contacts, day: Any, *, rules: StateRules) -> Array:
     age = rules.year_round_from_age[contacts.state]
     if not age.astype(bool).any():
         return always
-    reached = in_year(contacts.birthday, contacts.birthday.astype(YEAR) + age) <= day
+    reached = in_year(contacts.birthday, years_of(contacts.birthday) + age) <= day
     return always | (age.astype(bool) & reached)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from campaigns.rules.shapes import YEAR, Array
+from campaigns.rules.calendar_days import years_of
+from campaigns.rules.shapes import Array
 
 BLOCK = 64  # bytes
 LONGEST_TEXT = BLOCK - 9  # a mark and the length have to fit behind it
@@ -23,7 +24,7 @@ def remainders(ids: Array, kinds: Array, event_on: Array, *, names: Sequence[str
     """The hash of each row modulo `divisor` (one for all, or one per row). Shapes: (rows,)."""
     if not len(ids):
         return np.zeros(0, "i8")
-    years = event_on.astype(YEAR).astype("i8") + 1970
+    years = years_of(event_on).astype("i8") + 1970
     rest = np.zeros(len(ids), "i8")
     for byte in md5(texts(ids, kinds, years, names=names)).T:
         rest = (rest * 256 + byte) % divisor

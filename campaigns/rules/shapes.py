@@ -3,6 +3,7 @@
 `place` is a contact's position in the Contacts that came along; `kind` is an e-mail type's position in EmailTypes. A missing date is NaT.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -14,6 +15,7 @@ Array = NDArray[Any]
 
 DAY, MONTH, YEAR = "M8[D]", "M8[M]", "M8[Y]"
 NO_DAY = np.datetime64("NaT", "D")
+NAT = int(np.iinfo("i8").min)  # NaT as a number
 NO_INSTANCE = -1
 ONE_DAY = np.timedelta64(1, "D")
 
@@ -134,14 +136,50 @@ def first_match(wanted: tuple[Array, ...], known: tuple[Array, ...]) -> Array:
     """For each wanted key the position of the first equal known key, -1 where there is none. A key has one array per part."""
     if not len(known[0]):
         return np.full(len(wanted[0]), -1)
-    both = [np.concatenate(parts).astype("i8") for parts in zip(known, wanted, strict=True)]
-    order = np.lexsort(both[::-1])
+    both = numbered([np.concatenate(parts) for parts in zip(known, wanted, strict=True)])
+    here, there = both[: len(known[0])], both[len(known[0]) :]
+    order = np.argsort(here, kind="stable")
+    here = here[order]
+    at = np.minimum(np.searchsorted(here, there), len(here) - 1)
+    return np.where(here[at] == there, order[at], -1)
+
+
+def numbered(parts: Sequence[Array]) -> Array:
+    """One number for each row that sorts as its parts do, the first of them first and NaT last; equal rows have the same."""
+    size, total = 1, np.zeros(len(parts[0]), "i8")
+    for part in parts:
+        numbers = part.astype(DAY).view("i8") if part.dtype.kind == "M" else part.astype("i8")
+        least, width = bounds(numbers)
+        if size * (width + 1) >= 2**62:
+            return ranks(parts)
+        size *= width + 1
+        total = total * (width + 1) + (numbers - least if part.dtype.kind != "M" else np.where(numbers == NAT, width, numbers - least))
+    return total
+
+
+def bounds(numbers: Array) -> tuple[int, int]:
+    """The least number, and how many there may be from it on; NaT apart."""
+    if not len(numbers):
+        return 0, 1
+    least, most = int(numbers.min()), int(numbers.max())
+    if least == NAT:
+        known = numbers[numbers != NAT]
+        least, most = (int(known.min()), most) if len(known) else (0, 0)
+    return least, most - least + 1
+
+
+def ranks(parts: Sequence[Array]) -> Array:
+    """As `numbered`, for parts that lie too far apart for one number."""
+    order = np.lexsort(parts[::-1])
     changes = np.zeros(len(order), bool)
-    for part in both:
-        changes[1:] |= part[order][1:] != part[order][:-1]
-    group = np.empty(len(order), "i8")
-    group[order] = np.cumsum(changes)
-    here, there = group[: len(known[0])], group[len(known[0]) :]
-    first = np.full(len(order), -1)
-    first[here[::-1]] = np.arange(len(here))[::-1]
-    return first[there]
+    for part in parts:
+        numbers = part.view("i8") if part.dtype.kind == "M" else part
+        changes[1:] |= numbers[order][1:] != numbers[order][:-1]
+    found = np.empty(len(order), "i8")
+    found[order] = np.cumsum(changes)
+    return found
+
+
+def order_by(parts: Sequence[Array]) -> Array:
+    """The order of rows by their parts, the first of them first; rows that are equal stay as they are."""
+    return np.argsort(numbered(parts), kind="stable")

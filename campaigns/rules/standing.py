@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from campaigns.rules.anniversaries import last_aep
-from campaigns.rules.calendar_days import in_year, next_yearly
+from campaigns.rules.calendar_days import in_year, next_yearly, years_of
 from campaigns.rules.email_types import AEP, BIRTHDAY, EFFECTIVE_DATE, POST_WINDOW, EmailTypes, is_campaign
 from campaigns.rules.exclusions import ended_before
-from campaigns.rules.shapes import DAY, GOES_OUT, NO_DAY, ROW, YEAR, Array, Contacts, Status, filled, first_match
+from campaigns.rules.shapes import DAY, GOES_OUT, NO_DAY, ROW, Array, Contacts, Status, filled, first_match
 from campaigns.rules.states import StateRules
 
 YEARLY = (BIRTHDAY, EFFECTIVE_DATE, AEP)
@@ -98,7 +98,7 @@ def owed_rows(rows: Array, history: Array, contacts: Contacts, *, day: Any, type
 def still_true(history: Array, rows: Array, contacts: Contacts) -> Array:
     """Whether the event of a planned mail is one the contact still has: the dates may have been corrected, the campaign ended."""
     who = contacts.take(history["place"])
-    year = history["event_on"].astype(YEAR)
+    year = years_of(history["event_on"])
     dates = np.select([history["kind"] == BIRTHDAY, history["kind"] == EFFECTIVE_DATE], [who.birthday, who.effective_date], NO_DAY)
     of_date = (in_year(dates, year) == history["event_on"]) & (history["event_on"] >= dates)
     of_target = is_campaign(history["kind"]) & (first_match(keys(history), keys(rows)) >= 0)
@@ -107,6 +107,6 @@ def still_true(history: Array, rows: Array, contacts: Contacts) -> Array:
 
 def keys(records: Array) -> tuple[Array, ...]:
     """What says that two ROWs, or HISTORYs, are about the same event; of a yearly one the year, as its date may have been corrected."""
-    of_year = records["event_on"].astype(YEAR).astype(DAY)
+    of_year = years_of(records["event_on"]).astype(DAY)
     event = np.where(np.isin(records["kind"], YEARLY), of_year, records["event_on"])
     return records["place"], records["kind"], event, records["instance"]

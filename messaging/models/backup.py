@@ -18,11 +18,17 @@ class BackupHistoryQuerySet(models.QuerySet):
     def verified(self) -> Self:
         return self.filter(status=BackupStatus.VERIFIED)
 
+    def whole(self) -> Self:
+        """Of every table there is."""
+        return self.filter(tables=[])
+
 
 class BackupHistory(models.Model):
     path = models.CharField(max_length=500, unique=True)
     status = models.CharField(max_length=10, choices=BackupStatus, default=BackupStatus.STARTED)
+    tables = models.JSONField(default=list, help_text="Those it holds; none named: all.")
     rows = models.JSONField(default=dict, help_text="How many rows of each table it was made of.")
+    checksums = models.JSONField(default=dict, help_text="Of each table: the sum over its rows, whatever their order.")
     purpose = models.CharField(max_length=100, blank=True, help_text="What it was made for: the night, a campaign run, a person.")
     size_bytes = models.BigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)

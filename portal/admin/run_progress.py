@@ -5,12 +5,20 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Q, Sum
 
+from campaigns import safeguard
 from campaigns.models import RunStatus, SchedulerRun, Step
 
-SHARES = {Step.PLAN: (0.0, 0.4), Step.SETTLE: (0.4, 0.05), Step.WRITE: (0.45, 0.55), Step.DONE: (1.0, 0.0)}  # begins at, is so much of all
+SHARES = {  # begins at, is so much of all
+    Step.BACKUP: (0.0, 0.0),
+    Step.PLAN: (0.0, 0.4),
+    Step.SETTLE: (0.4, 0.05),
+    Step.WRITE: (0.45, 0.55),
+    Step.DONE: (1.0, 0.0),
+}
 TWO_MINUTES = 120  # seconds
 TOO_EARLY = 0.03  # of all, to say when it ends
 IN_WORDS = {
+    Step.BACKUP: "What it may change is backed up first",
     Step.PLAN: "The rules are asked for each contact",
     Step.SETTLE: "Crowded days hand mails over to others",
     Step.WRITE: "Differences are written",
@@ -41,6 +49,8 @@ class Progress:
 
 def of(run: SchedulerRun, *, now: datetime) -> Progress:
     """All from the run's row and its chunks."""
+    if run.status == RunStatus.UNDOING:
+        return of_undoing(run)
     behind = ~Q(step=run.step) if run.status != RunStatus.COMPLETED else Q()
     told = run.chunks.aggregate(every=Count("pk"), done=Count("pk", filter=behind), contacts=Sum("contacts", filter=behind))
     begins, weight = SHARES[Step(run.step)]
@@ -58,6 +68,15 @@ def of(run: SchedulerRun, *, now: datetime) -> Progress:
     )
 
 
+def of_undoing(run: SchedulerRun) -> Progress:
+    """How much of what it wrote is put back."""
+    put = Q(undone__isnull=False)
+    told = run.chunks.aggregate(every=Count("pk"), done=Count("pk", filter=put), contacts=Sum("contacts", filter=put))
+    share = told["done"] / told["every"] if told["every"] else 1.0
+    counted = {"done": told["contacts"] or 0, "of": run.contacts, "chunks_done": told["done"], "chunks": told["every"]}
+    return Progress(step="What it changed is put back", share=share, rate=0.0, left=None, **counted)
+
+
 def took(run: SchedulerRun, *, now: datetime) -> timedelta:
-    """From its start to its end, or so far."""
-    return (run.ended_at or now) - run.started_at
+    """From its start to its end, or so far; its backup is not counted."""
+    return (run.ended_at or now) - run.started_at - timedelta(seconds=safeguard.seconds(run))

@@ -1,14 +1,14 @@
 """The desk of the scheduler's runs: how far each is, what it planned and changed; one is started, a failed one resumed."""
 
-from collections.abc import Mapping
+import time
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
@@ -18,28 +18,34 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from campaigns import runs
+from campaigns import proving, runs, safeguard
 from campaigns.models import Contact, RunStatus, SchedulerRun
-from messaging import journal
-from messaging.models import Level
+from campaigns.models.run import AT_WORK
 from portal import planning, tasks
-from portal.admin import cells, run_progress, run_tables, schedule_cells
-from portal.admin.acts import Act, ActRefused
+from portal.admin import cells, run_progress, run_tables, schedule_cells, undo_tables
+from portal.admin.acts import Act
 from portal.admin.operations import fresh, name_of
 from portal.admin.records import ReadOnly, Table
+from portal.admin.run_acts import MAY_RUN, RESUME, RESUME_WITHOUT_BACKUP, UNDO, told_before
 from portal.config.data import ConfigRefused
 from portal.dashboard import charts
 from portal.dashboard.campaign_figures import Day
 
-MAY_RUN = "campaigns.run_scheduler"
 BY_HAND = "Asked for by hand"
-TONES = {RunStatus.RUNNING: "blue", RunStatus.COMPLETED: "green", RunStatus.FAILED: "red", RunStatus.UNDONE: "grey"}
+TONES = {
+    RunStatus.RUNNING: "blue",
+    RunStatus.COMPLETED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.UNDOING: "blue",
+    RunStatus.UNDONE: "grey",
+}
 TOLD = (RunStatus.COMPLETED, RunStatus.UNDONE)  # those that could say at their end what they did
 LEAVE = "You may leave this page; it goes on by itself, also after a restart."
 NEXT = {  # what the page says below the bar
     RunStatus.RUNNING: LEAVE,
     RunStatus.COMPLETED: "The schedule says what the rules said. The lists behind the figures show it as it is now.",
     RunStatus.FAILED: "What it wrote stands, chunk by chunk, each whole. Resume it, and it goes on from there; or plan anew.",
+    RunStatus.UNDOING: f"The schedule is put back to what it was before, chunk by chunk. {LEAVE}",
     RunStatus.UNDONE: "The schedule was put back to what it was before.",
 }
 COUNTS = {  # name: label, which planned mails it leads to
@@ -54,37 +60,9 @@ COUNTS = {  # name: label, which planned mails it leads to
 MOST_DAYS = 400  # in the chart
 
 
-def resume(request: HttpRequest, rows: QuerySet, answers: Mapping[str, Any]) -> int:
-    done = 0
-    for run in rows.filter(status=RunStatus.FAILED):
-        try:
-            with transaction.atomic():
-                runs.resume(run.pk)
-                tasks.ring_runs()
-        except runs.RunFailed as why:
-            raise ActRefused(str(why)) from why
-        journal.record(Level.INFO, "scheduler", f"Run {run.pk} is resumed by {request.user}.", by_id=request.user.pk)
-        done += 1
-    return done
-
-
-RESUME = Act(
-    name="resume",
-    label="Resume",
-    explains="It goes on from where it stood: what is written stays, the rest follows.",
-    done=("goes on", "go on"),
-    permission=MAY_RUN,
-    carry_out=resume,
-    applies=lambda run: run.status == RunStatus.FAILED,
-    refusal=lambda run: f"It is {run.get_status_display().lower()}: there is nothing to resume.",
-    icon="play_arrow",
-    in_bulk=False,
-)
-
-
 @admin.register(SchedulerRun)
 class RunDesk(ReadOnly):
-    acts = (RESUME,)
+    acts = (RESUME, RESUME_WITHOUT_BACKUP, UNDO)
     change_form_template = "admin/run.html"
     list_before_template = "admin/run_plan.html"
     list_display = ["day_shown", "state", "contacts_shown", "planned", "changes", "over", "began", "by"]
@@ -98,12 +76,13 @@ class RunDesk(ReadOnly):
     def get_urls(self) -> list[URLPattern]:
         return [
             path("plan/", self.admin_site.admin_view(self.plan_view), name="campaigns_schedulerrun_plan"),
+            path("<path:object_id>/proof/", self.admin_site.admin_view(self.proof_view), name="campaigns_schedulerrun_proof"),
             path("<path:object_id>/live/", fresh(self.live_view), name="campaigns_schedulerrun_live"),
             *super().get_urls(),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        extra = {"may_run": request.user.has_perm(MAY_RUN), "under_way": SchedulerRun.objects.running().first()}
+        extra = {"may_run": request.user.has_perm(MAY_RUN), "under_way": SchedulerRun.objects.at_work().first()}
         return super().changelist_view(request, (extra_context or {}) | extra)
 
     def plan_view(self, request: HttpRequest) -> HttpResponse:
@@ -139,6 +118,29 @@ class RunDesk(ReadOnly):
         answer = render(request, "admin/run_live.html", told)
         if request.GET.get("stage", told["stage"]) != told["stage"]:
             answer["HX-Refresh"] = "true"
+        return answer
+
+    def proof_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """GET asks; POST compares the schedule with what the run wrote, which reads every row."""
+        run = self.get_object(request, unquote(object_id)) if self.has_view_permission(request) else None
+        if run is None:
+            raise PermissionDenied
+        began = time.monotonic()
+        told: dict[str, Any] = {}
+        if request.method == "POST":
+            try:
+                told = {"proof": proving.prove(run)}
+            except proving.ProofRefused as why:
+                told = {"refusal": str(why)}
+        told |= {"title": f"Verify run {run.pk}", "opts": self.opts, "run": run, "seconds": round(time.monotonic() - began, 1)}
+        told |= {"back": reverse("admin:campaigns_schedulerrun_change", args=[run.pk])}
+        return TemplateResponse(request, "admin/run_proof.html", self.admin_site.each_context(request) | told)
+
+    def confirmation(self, request: HttpRequest, act: Act, asked: list[Any], *, form: Any, back: str) -> HttpResponse:
+        answer: Any = super().confirmation(request, act, asked, form=form, back=back)
+        if act is UNDO and answer.context_data["count"]:
+            answer.template_name = "admin/run_undo.html"
+            answer.context_data |= told_before(asked[0])
         return answer
 
     @display(description="day")
@@ -187,6 +189,7 @@ class RunDesk(ReadOnly):
             ("Why", run.reason or "the clock"),
             ("Started", cells.when(run.started_at)),
             ("Ended", cells.two_lines(cells.when(run.ended_at), f"after {seconds_of(run)}") if run.ended_at else cells.NOTHING),
+            ("Backup before it", backup_of(run)),
             ("Mails a day, at most", f"{run.daily_cap:,}"),
             ("Checksum of the contacts", run.contacts_checksum or cells.NOTHING),
             ("Checksum of the schedule before", run.before_checksum or cells.NOTHING),
@@ -195,7 +198,7 @@ class RunDesk(ReadOnly):
 
     def tables(self, run: SchedulerRun) -> list[Table]:
         ended = [*run_tables.counts(run), run_tables.crowded(run), *run_tables.differences(run)] if run.status in TOLD else []
-        return [*ended, run_tables.versions(run), run_tables.chunks(run)]
+        return [*undo_tables.undone(run), *ended, run_tables.versions(run), run_tables.chunks(run)]
 
     def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         days = days_of(row)
@@ -209,7 +212,8 @@ class RunDesk(ReadOnly):
             "progress": run_progress.of(run, now=timezone.now()),
             "says": NEXT[RunStatus(run.status)],
             "counts": counts(run) if run.status in TOLD else [],
-            "moves": run.status == RunStatus.RUNNING,
+            "moves": run.status in AT_WORK,
+            "proof_url": proof_url(run),
             "stage": run.status,
             "run_acts": [(act, self.act_url(act, run)) for act in self.acts_on(run, request)],
         }
@@ -235,6 +239,19 @@ def days_of(run: SchedulerRun) -> list[Day]:
     every = [date.fromordinal(at) for at in range(first.toordinal(), min(last.toordinal(), first.toordinal() + MOST_DAYS) + 1)]
     cap = run.daily_cap
     return [Day(on=day, planned=(mails := planned.get(day, 0)), over_cap=max(0, mails - cap) if cap else 0) for day in every]
+
+
+def proof_url(run: SchedulerRun) -> str:
+    """Where it is compared with the schedule, once it is over and stands."""
+    return reverse("admin:campaigns_schedulerrun_proof", args=[run.pk]) if run.status in (RunStatus.COMPLETED, RunStatus.FAILED) else ""
+
+
+def backup_of(run: SchedulerRun) -> Any:
+    """The verified backup it began from, or why there is none."""
+    if run.backup:
+        took = safeguard.seconds(run)
+        return cells.two_lines(cells.link(run.backup, Path(run.backup.path).name), f"took {took:,.1f} s" if took else "an earlier one")
+    return cells.two_lines("none", run.without_backup) if run.without_backup else "being made"
 
 
 def state_badge(run: SchedulerRun) -> SafeString:

@@ -84,8 +84,8 @@ class DailySummaryDesk(ReadOnly):
     search_help_text = "Username"
 
     @display(description="day")
-    def day_shown(self, summary: DailySummary) -> str:
-        return date_format(summary.day, "D, M j, Y")
+    def day_shown(self, summary: DailySummary) -> SafeString:
+        return cells.two_lines(date_format(summary.day, "M j, Y"), date_format(summary.day, "l"))
 
     @display(description="person")
     def person(self, summary: DailySummary) -> SafeString:

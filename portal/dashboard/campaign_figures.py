@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.db.models import Count
+from django.db.models.functions import Now
 
 from campaigns.models import Contact, EmailSchedule, RunStatus, SchedulerRun
 from campaigns.rules.states import Window
 from portal.dashboard.figures import capped
+
+QUIET = timedelta(minutes=2)  # a run says that it lives with every chunk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,11 @@ def failed_run() -> SchedulerRun | None:
     """The last run, if it failed."""
     run = last_run()
     return run if run is not None and run.status == RunStatus.FAILED else None
+
+
+def silent_run() -> SchedulerRun | None:
+    """The run under way, if nothing was heard of it for longer than any step takes."""
+    return SchedulerRun.objects.running().filter(heartbeat_at__lt=Now() - QUIET).first()
 
 
 def daily_cap() -> int:

@@ -8,7 +8,9 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from campaigns.models import CampaignChange, Contact, EmailSchedule, RunStatus, SchedulerRun, SkipReason
+from campaigns.settings import SchedulerSettings
 from portal import wiring
+from portal.config.data import ConfigRefused
 from portal.dashboard import campaign_figures, charts
 from portal.dashboard.figures import capped
 from portal.dashboard.needs import rows_of
@@ -29,11 +31,11 @@ def moving() -> dict[str, Any] | None:
     """Today and the last run; None while there is no contact."""
     if not Contact.objects.exists():
         return None
-    today, settings = wiring.today(), wiring.scheduler_settings()[0]
-    counted = campaign_figures.of_today(today=today, overdue_days=settings.overdue_days)
+    overdue_days = overdue()
+    counted = campaign_figures.of_today(today=wiring.today(), overdue_days=overdue_days)
     run = campaign_figures.last_run()
     return {
-        "today": todays(counted, overdue_days=settings.overdue_days),
+        "today": todays(counted, overdue_days=overdue_days),
         "skipped": skipped(counted),
         "run": run,
         "run_href": reverse("admin:campaigns_schedulerrun_change", args=[run.pk]) if run else "",
@@ -41,6 +43,14 @@ def moving() -> dict[str, Any] | None:
         "run_counts": run_counts(run) if run else [],
         "changes": waiting_changes(),
     }
+
+
+def overdue() -> int:
+    """For how many days a mail that could not leave is still due; as the portal ships it while the rules cannot be used."""
+    try:
+        return wiring.scheduler_settings()[0].overdue_days
+    except ConfigRefused:
+        return SchedulerSettings().overdue_days
 
 
 def todays(counted: campaign_figures.Today, *, overdue_days: int) -> list[Figure]:

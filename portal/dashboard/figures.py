@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from django.db.models import Count, DateTimeField, Exists, Func, Max, Min, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from messaging.models import CmsNote, ErrorGroup, Lane, Message, MessageSession, Provider, Status
+from messaging.models import BackupHistory, CmsNote, ErrorGroup, Lane, Message, MessageSession, Provider, Status
 from portal.models import Heartbeat
 
 CAP = 1_000
@@ -47,6 +48,14 @@ def failed() -> int:
 
 def held() -> int:
     return capped(Message.objects.held())
+
+
+def undrilled_since(*, within: timedelta) -> datetime | None:
+    """Since when no backup was restored to try it, if that is longer than so long; where there are no backups there is nothing to try."""
+    made = Min("started_at", filter=Q(verified_at__isnull=False))
+    told = BackupHistory.objects.whole().aggregate(tried=Max("restore_tested_at"), first=made)
+    since = told["tried"] or told["first"]
+    return since if since and timezone.now() - since > within else None
 
 
 def notes_pending() -> int:

@@ -11,17 +11,20 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from campaigns.models import Contact, EmailSchedule, SchedulerRun
-from messaging.models import CmsNote, Message, Provider
+from messaging.models import BackupHistory, CmsNote, Message, Provider
 from portal import wiring
+from portal.config.data import ConfigRefused
 from portal.dashboard import campaign_figures, figures, quote_figures
 from portal.quotes.models import Quote
 from portal.summaries import watch
 from portal.summaries.models import DailySummary
 
 A_MOMENT = timedelta(minutes=1)
+DRILLS_WITHIN = timedelta(days=7)
 SEEN_WITH = {  # by the first word of a need's name
     "quotes": "portal.view_quote",
     "run": "campaigns.view_schedulerrun",
+    "drill": "messaging.view_backuphistory",
     "over": "campaigns.view_emailschedule",
     "exclusion": "campaigns.view_contact",
     "notes": "messaging.view_cmsnote",
@@ -59,7 +62,7 @@ class Need:
 
 
 def all_of_them() -> list[Need]:
-    return [*cluster(), *mails(), *quotes(), *campaigns(), *providers(), *summaries(), *notes()]
+    return [*cluster(), *mails(), *quotes(), *campaigns(), *providers(), *backups(), *summaries(), *notes()]
 
 
 def mails() -> Iterable[Need]:
@@ -134,17 +137,8 @@ def quotes() -> Iterable[Need]:
 
 
 def campaigns() -> Iterable[Need]:
-    failed, over_cap = campaign_figures.failed_run(), campaign_figures.days_over_cap(today=wiring.today())
-    unknown = campaign_figures.exclusion_unknown(wiring.scheduler_settings()[0].state_rules)
-    yield Need(
-        name="run_failed",
-        count=1 if failed else 0,
-        noun="scheduler run failed",
-        says=f"Of {failed.day}: {failed.error[:200]}. Until one is completed, nothing new is planned." if failed else "",
-        calm="The last scheduler run was completed",
-        button="See why",
-        href=reverse("admin:campaigns_schedulerrun_change", args=[failed.pk]) if failed else rows_of(SchedulerRun),
-    )
+    yield from scheduler_runs()
+    over_cap = campaign_figures.days_over_cap(today=wiring.today())
     yield Need(
         name="over_cap",
         count=over_cap,
@@ -155,6 +149,12 @@ def campaigns() -> Iterable[Need]:
         href=rows_of(EmailSchedule, state="planned", mark="over_cap"),
         grave=False,
     )
+    try:
+        rules = wiring.scheduler_settings()[0].state_rules
+    except ConfigRefused as refusal:
+        yield rules_unusable(refusal)
+        return
+    unknown = campaign_figures.exclusion_unknown(rules)
     yield Need(
         name="exclusion_unknown",
         count=unknown,
@@ -164,6 +164,46 @@ def campaigns() -> Iterable[Need]:
         button="Enter the dates",
         href=rows_of(Contact, look="exclusion_unknown"),
         grave=False,
+    )
+
+
+def scheduler_runs() -> Iterable[Need]:
+    failed, silent = campaign_figures.failed_run(), campaign_figures.silent_run()
+    yield Need(
+        name="run_failed",
+        count=1 if failed else 0,
+        noun="scheduler run failed",
+        says=f"Of {failed.day}: {failed.error[:200]}. Until one is completed, nothing new is planned." if failed else "",
+        calm="The last scheduler run was completed",
+        button="See why",
+        href=page_of(failed),
+    )
+    heard = f"Nothing was heard of it for {timesince(silent.heartbeat_at, depth=1)}. " if silent else ""
+    yield Need(
+        name="run_silent",
+        count=1 if silent else 0,
+        noun="scheduler run does not get on",
+        says=f"{heard}Does `run_cluster` run, and has the database's disk room? It goes on by itself once they do.",
+        calm="No scheduler run is stuck",
+        button="See the run",
+        href=page_of(silent),
+        grave=False,
+    )
+
+
+def page_of(run: SchedulerRun | None) -> str:
+    return reverse("admin:campaigns_schedulerrun_change", args=[run.pk]) if run else rows_of(SchedulerRun)
+
+
+def rules_unusable(refusal: ConfigRefused) -> Need:
+    return Need(
+        name="run_rules",
+        count=1,
+        noun="set of rules that cannot be used",
+        says=f"{refusal} Until that is put right no campaign mail is planned or handed over.",
+        calm="The rules can be used",
+        button="See the configuration",
+        href=reverse("admin:portal_configversion_changelist"),
     )
 
 
@@ -215,6 +255,22 @@ def providers() -> Iterable[Need]:
         href=rows_of(Provider, paused_until__isnull="False"),
         act="try_now",
         permission="messaging.change_provider",
+    )
+
+
+def backups() -> Iterable[Need]:
+    since = figures.undrilled_since(within=DRILLS_WITHIN)
+    yield Need(
+        name="drill_late",
+        count=int(since is not None),
+        noun="restore drill is late",
+        says=f"No backup was restored to try it since {timesince(since, depth=1)}. Run on the server: python manage.py restore_drill"
+        if since
+        else "",
+        calm="A backup was restored within 7 days",
+        button="See the backups",
+        href=rows_of(BackupHistory),
+        grave=False,
     )
 
 

@@ -18,6 +18,7 @@ from campaigns.engagement import record_engagement
 from campaigns.models import Behaviour, EmailSchedule, SchedulerRun
 from messaging.models import Attempt, Message, Phase, Status
 
+WHY = "Sample data"
 DAYS = 21
 PLANNED_EVERY_DAYS = 7  # the past; a run each night would only take longer
 SECONDS_BETWEEN = 2  # two mails
@@ -57,7 +58,8 @@ class PastWeeks:
         self.answer(mails, day=day)
 
     def plan(self, day: date) -> SchedulerRun:
-        return runs.run(runs.Order(day=day, settings=self.terms.settings, versions=self.versions, reason="Sample data"))
+        order = runs.Order(day=day, settings=self.terms.settings, versions=self.versions, reason=WHY, without_backup=WHY)
+        return runs.run(order)
 
     def hand_over(self, day: date) -> int:
         """Also what follows earlier mails; nothing waits for the time of sending."""

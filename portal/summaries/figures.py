@@ -1,23 +1,24 @@
 """What a summary tells of the day before: one function per part, each a title and its lines. Nothing here writes.
 
-A part names the permission without which a person is not told of it. Campaigns and runs join `PARTS` with a function each.
+A part names the permission without which a person is not told of it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, Sum
 from django.db.models import Model as Row
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.timesince import timesince
 
+from campaigns.models import EmailSchedule, RunStatus, SchedulerRun
 from messaging.models import CmsNote, Message
 from portal.quotes.models import Answer, Quote
 from portal.summaries.promises import SUMMARY_MAIL
 
-Counts = dict[str, Any]
+RUN_ENDS = {RunStatus.COMPLETED: "Completed", RunStatus.FAILED: "Failed", RunStatus.UNDONE: "Undone"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,11 @@ class Day:
     start: datetime
     end: datetime
     now: datetime
+
+    @property
+    def in_office(self) -> date:
+        """The office's date at the middle of it: campaigns are planned for the office's days."""
+        return timezone.localdate(self.start + (self.end - self.start) / 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +100,42 @@ def of_quotes(day: Day) -> Part:
     return Part(title="Quotes", permission="portal.view_quote", lines=lines)
 
 
-PARTS: list[Callable[[Day], Part]] = [of_mails, of_notes, of_quotes]  # figures of campaigns and of runs: one function more each
+def of_campaigns(day: Day) -> Part:
+    """What was planned for that day and became of it; what is planned above a cap is told while there is time."""
+    on = day.in_office.isoformat()
+    planned = EmailSchedule.objects.filter(send_on=day.in_office).order_by()
+    sent = Message.objects.sent().filter(sent_at__gte=day.start, sent_at__lt=day.end, schedules__isnull=False).order_by()
+    held = Message.objects.held().filter(schedules__isnull=False).order_by()
+    above = EmailSchedule.objects.over_cap().filter(send_on__gt=day.in_office).order_by()
+    dated = {"send_on_from": on, "send_on_to": on}
+    lines = (
+        counted("Sent", sent.count(), rows_of(EmailSchedule, state="handed_over", **dated)),
+        counted("Handed over for that day", planned.handed_over().count(), rows_of(EmailSchedule, state="handed_over", **dated)),
+        counted("Not handed over, still planned", planned.planned().count(), rows_of(EmailSchedule, state="planned", **dated)),
+        counted("Skipped by a rule", planned.skipped().count(), rows_of(EmailSchedule, state="skipped", **dated)),
+        counted("Held now", held.count(), rows_of(Message, state="held")),
+        counted("To come on days above a cap", above.count(), rows_of(EmailSchedule, mark="over_cap")),
+    )
+    return Part(title="Campaigns", permission="campaigns.view_emailschedule", lines=lines)
+
+
+def of_runs(day: Day) -> Part:
+    """How the scheduler's runs of that day ended, and what they changed in the schedule."""
+    ended = SchedulerRun.objects.filter(ended_at__gte=day.start, ended_at__lt=day.end).order_by()
+    by_status = dict(ended.values_list("status").annotate(Count("pk")))
+    changes = ended.completed().aggregate(**{name: Sum(name, default=0) for name in ("added", "changed", "removed")})
+    open_since = SchedulerRun.objects.running().filter(started_at__lt=day.end).count()
+    lines = [counted(label, by_status.get(status, 0), runs_that_are(status)) for status, label in RUN_ENDS.items()]
+    lines.append(counted("Begun, and still under way", open_since, runs_that_are(RunStatus.RUNNING)))
+    lines += [counted(f"Planned mails {name}", count, rows_of(SchedulerRun)) for name, count in changes.items()]
+    return Part(title="Runs of the scheduler", permission="campaigns.view_schedulerrun", lines=tuple(lines))
+
+
+PARTS: list[Callable[[Day], Part]] = [of_mails, of_notes, of_quotes, of_campaigns, of_runs]
+
+
+def runs_that_are(status: RunStatus) -> str:
+    return rows_of(SchedulerRun, status__exact=status.value)
 
 
 def counted(label: str, count: int, path: str) -> Line:

@@ -1,7 +1,7 @@
 """Local days and times as moments: what a clock on the wall skips runs at its next valid minute, what it repeats counts once."""
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 A_MINUTE, A_DAY = timedelta(minutes=1), timedelta(days=1)
@@ -55,6 +55,7 @@ def local_day(at: datetime, *, zone: tzinfo) -> date:
     return at.astimezone(zone).date()
 
 
+@lru_cache(maxsize=10_000)
 def window(day: date, at: time, *, zone: tzinfo) -> tuple[datetime, datetime]:
     """From when a summary of that local day is due, and until when it is caught up: its day's end, or a little after the time itself."""
     due_at = moment(day, at, zone=zone)

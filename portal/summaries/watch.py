@@ -18,7 +18,10 @@ log = logging.getLogger(__name__)
 LATE = timedelta(minutes=15)  # three runs
 SURE = timedelta(hours=6)  # after a day's end: however wrong a host's clock may be, its time has passed
 MOST_DAYS = 7  # that are looked back upon
-MISSED = "No run came by between {due_at:%H:%M} and {open_until:%H:%M} UTC, so it was not sent. Send it now if it is still of use."
+A_MOMENT = "%Y-%m-%d %H:%M"
+MISSED = (
+    f"No run came by between {{due_at:{A_MOMENT}}} and {{open_until:{A_MOMENT}}} UTC: it was not sent. Send it now if it is still of use."
+)
 
 
 def database_clock() -> datetime:
@@ -38,7 +41,8 @@ def tick(counts: dict[str, Any], *, now: datetime) -> None:
     missed = close_missed(now=now, since=last.ran_at if last else now)
     if missed:
         names = ", ".join(f"{user} on {day:%Y-%m-%d}" for user, day in missed[:10])
-        journal.record(Level.ALARM, "summaries", f"{len(missed)} daily summaries were missed, because no run came by: {names}.")
+        count = "1 daily summary was" if len(missed) == 1 else f"{len(missed)} daily summaries were"
+        journal.record(Level.ALARM, "summaries", f"{count} missed, because no run came by: {names}.")
 
 
 def close_missed(*, now: datetime, since: datetime) -> list[tuple[str, date]]:

@@ -86,7 +86,8 @@ def test_a_mail_that_could_not_be_sent_is_not_planned_again_and_stops_no_run():
     hand_over(day=DAY, terms=TERMS)
     could_not_be_sent(lost)
 
-    found = [runs.run(runs.Order(day=DAY + timedelta(days=days), settings=SETTINGS, versions={})) for days in (0, 1)]
+    told = {"settings": SETTINGS, "versions": {}, "without_backup": "A test"}
+    found = [runs.run(runs.Order(day=DAY + timedelta(days=days), **told)) for days in (0, 1)]
 
     assert [run.status for run in found] == [RunStatus.COMPLETED] * 2
     assert EmailSchedule.objects.filter(contact=lost.contact_id, email_type="birthday").count() == 1

@@ -24,7 +24,7 @@ def test_a_campaign_without_an_end_goes_on_being_planned(ago: int, days_before: 
     ContactCampaign.objects.create(**target)
     first = target["trigger_on"] + timedelta(days=1)
     for day in (first, DAY, DAY + timedelta(days=1), DAY + timedelta(days=420)):
-        assert runs.run(runs.Order(day=day, settings=settings, versions={})).status == RunStatus.COMPLETED
+        assert runs.run(runs.Order(day=day, settings=settings, versions={}, without_backup="A test")).status == RunStatus.COMPLETED
     assert EmailSchedule.objects.filter(campaign_instance=target["instance"]).count() == 1
 
 
@@ -32,9 +32,9 @@ def test_a_campaign_without_an_end_goes_on_being_planned(ago: int, days_before: 
 def test_a_mail_without_an_event_goes_out_once_however_long_its_campaign_runs() -> None:
     target = {"contact": make_contact(), "instance": make_campaign("initial_blast", **WITHOUT_END), "trigger_on": None}
     ContactCampaign.objects.create(**target)
-    runs.run(runs.Order(day=DAY, settings=SETTINGS, versions={}))
+    runs.run(runs.Order(day=DAY, settings=SETTINGS, versions={}, without_backup="A test"))
     mail = EmailSchedule.objects.filter(campaign_instance=target["instance"])
     mail.update(status="cancelled")
     for days in (1, 399, 401, 900):
-        runs.run(runs.Order(day=DAY + timedelta(days=days), settings=SETTINGS, versions={}))
+        runs.run(runs.Order(day=DAY + timedelta(days=days), settings=SETTINGS, versions={}, without_backup="A test"))
     assert [row.status for row in mail] == ["cancelled"]

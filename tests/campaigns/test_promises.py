@@ -71,8 +71,14 @@ def run(standing: RunStatus = RunStatus.COMPLETED, **facts: Any) -> int:
     plain |= {"step": "done", "differences": "{}"}
     numbers = ("contacts", "contacts_done", "invalid", "scheduled", "skipped", "added", "changed", "removed", "unchanged")
     plain |= dict.fromkeys((*numbers, "daily_cap", "peak_rss_mb"), 0) | dict.fromkeys(("by_type", "by_reason", "by_day", "over_cap"), "{}")
+    plain |= {"chunk_count": 0, "keeps_replaced": True, "backup_to": "", "without_backup": "A test"}
     plain |= dict.fromkeys(("contacts_checksum", "before_checksum", "after_checksum"), "")
     return insert("campaigns_schedulerrun", plain | RUN_STANDING[standing] | facts)
+
+
+def undone(**facts: Any) -> int:
+    plain = dict.fromkeys(("put_back", "taken_away", "left_alone", "not_put_back"), 0)
+    return insert("campaigns_runundo", plain | {"run_id": run(), "reason": "why"} | facts)
 
 
 def chunk(**facts: Any) -> int:
@@ -129,6 +135,7 @@ RUN_STANDING: dict[RunStatus, dict[str, Any]] = {
     RunStatus.RUNNING: {"ended_at": None},
     RunStatus.COMPLETED: {"ended_at": AT},
     RunStatus.FAILED: {"ended_at": AT, "error": "why"},
+    RunStatus.UNDOING: {"ended_at": AT},
     RunStatus.UNDONE: {"ended_at": AT},
 }
 
@@ -185,10 +192,12 @@ REFUSED: dict[str, tuple[Act, Act]] = {  # constraint: its violation, and the tw
     "schedule_status_known": (lambda: mail(status="sent"), lambda: mail(status="cancelled")),
     "schedule_skipped_for_a_reason": (lambda: mail(status="skipped", skip_reason="rain"), lambda: mail(Status.SKIPPED)),
     "schedule_has_its_message_iff_handed_over": (lambda: mail(status="scheduled"), lambda: mail(Status.SCHEDULED)),
-    "one_run_at_a_time": (lambda: (run(RunStatus.RUNNING), run(RunStatus.RUNNING)), lambda: (run(RunStatus.RUNNING), run())),
+    "one_run_at_a_time": (lambda: (run(RunStatus.RUNNING), run(RunStatus.UNDOING)), lambda: (run(RunStatus.RUNNING), run())),
     "run_ends_iff_it_is_over": (lambda: run(ended_at=None), lambda: run(RunStatus.RUNNING)),
     "failed_run_says_why": (lambda: run(RunStatus.FAILED, error=""), lambda: run(RunStatus.FAILED)),
     "completed_run_covered_every_contact": (lambda: run(contacts=9, contacts_done=8), lambda: run(contacts=9, contacts_done=9)),
+    "run_begins_from_a_backup_or_says_why_not": (lambda: run(without_backup=""), lambda: run(without_backup="", step="backup")),
+    "undo_says_why": (lambda: undone(reason=""), undone),
     "one_chunk_per_number": (lambda: twice(chunk, run_id=run()), lambda: twice(chunk, {"number": 2}, run_id=run())),
     "chunk_has_a_range": (lambda: chunk(first_id=10), lambda: chunk(first_id=9)),
     "a_file_is_imported_once": (

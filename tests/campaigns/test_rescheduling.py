@@ -16,7 +16,8 @@ TODAY, TRIGGER = date(2026, 6, 1), date(2026, 7, 10)
 
 
 def order():
-    return Order(day=TODAY, settings=SchedulerSettings(campaign_types=CampaignType.objects.behaviours()), versions={"timing": 0})
+    rules = SchedulerSettings(campaign_types=CampaignType.objects.behaviours())
+    return Order(day=TODAY, settings=rules, versions={"timing": 0}, without_backup="A test")
 
 
 def reschedule():

@@ -23,7 +23,13 @@ ROOMY = {"daily_send_percentage_cap": 1.0, "ed_daily_soft_limit": 10_000}
 
 def order(*, day=TODAY, **told):
     who = {name: told.pop(name) for name in ("contact_ids", "write") if name in told}
-    return Order(day=day, settings=SchedulerSettings(campaign_types=CampaignType.objects.behaviours(), **told), versions={}, **who)
+    return Order(
+        day=day,
+        settings=SchedulerSettings(campaign_types=CampaignType.objects.behaviours(), **told),
+        versions={},
+        without_backup="A test",
+        **who,
+    )
 
 
 def people(number, *, seed=1):

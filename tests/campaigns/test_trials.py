@@ -12,7 +12,7 @@ from messaging.models import Message, Mode
 from tests.campaigns.mails import DAY, SETTINGS, TERMS, make_template, plan, sent
 
 pytestmark = pytest.mark.django_db
-ORDER = runs.Order(day=DAY, settings=SETTINGS, versions={})
+ORDER = runs.Order(day=DAY, settings=SETTINGS, versions={}, without_backup="A test")
 TEST = replace(TERMS, sender=replace(TERMS.sender, mode=Mode.TEST, test_recipient="inbox@portal.example"))
 REAL = replace(TERMS, sender=replace(TERMS.sender, mode=Mode.PRODUCTION))
 

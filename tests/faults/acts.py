@@ -24,8 +24,9 @@ from messaging.retry import RetryPolicy
 from portal import tasks
 from tests.faults import campaign_acts, quote_acts, run_acts, summary_acts
 from tests.faults.campaign_acts import hand_all_over, unsubscribe_one, verify_schedules  # noqa: F401  (asked for by name)
+from tests.faults.host_acts import decide_by_the_ledger, hosts_that_answer, leave_the_bells_to_us, ring_bells  # noqa: F401  (likewise)
 from tests.faults.quote_acts import ask_for_quotes, finish_operations, price_quotes, verify_quotes  # noqa: F401  (asked for by name)
-from tests.faults.run_acts import finish_run, share_run, start_run  # noqa: F401  (likewise)
+from tests.faults.run_acts import finish_run, finish_undo, share_run, share_undo, start_run, start_undo  # noqa: F401  (likewise)
 from tests.faults.summary_acts import be_a_host, subscribe, wrong_with_summaries  # noqa: F401  (likewise)
 
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")
@@ -214,6 +215,7 @@ def wait_for_lapsed(here: Place) -> None:
 STEPS: dict[str, Callable[[Place, list[str]], object]] = {
     "plan": lambda here, recipients: campaign_acts.plan_mails(),
     "share a run": lambda here, recipients: run_acts.share_run(),
+    "undo a run": lambda here, recipients: run_acts.share_undo(),
     "hand over": lambda here, recipients: hand_all_over(),
     "unsubscribe": lambda here, recipients: unsubscribe_one(),
     "upload": lambda here, recipients: campaign_acts.upload_contacts(),

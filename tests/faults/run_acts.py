@@ -3,7 +3,9 @@
 from datetime import date, timedelta
 from typing import Any
 
-from campaigns import runs
+from django.db.models import F
+
+from campaigns import loading, runs, undoing, writing
 from campaigns.models import Contact, EmailSchedule, RunStatus, SchedulerRun
 from campaigns.settings import SchedulerSettings
 
@@ -13,12 +15,13 @@ LEASE = timedelta(seconds=0.7)
 TIGHT = SchedulerSettings(daily_send_percentage_cap=0.02, ed_daily_soft_limit=2, batch_size=AT_ONCE)
 
 
-def start_run() -> int:
+def start_run(contacts: int = CONTACTS) -> int:
     """A run over contacts whose effective dates crowd a few days; it waits for workers."""
+    SchedulerRun.objects.all().delete()
     EmailSchedule.objects.all().delete()
     if not Contact.objects.exists():
-        Contact.objects.bulk_create(contact(number) for number in range(CONTACTS))
-    return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={})).pk
+        Contact.objects.bulk_create(contact(number) for number in range(contacts))
+    return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={}, without_backup="A test")).pk
 
 
 def contact(number: int) -> Contact:
@@ -34,6 +37,40 @@ def share_run() -> None:
     run = runs.resume(failed.pk) if failed else SchedulerRun.objects.running().first()
     if run:
         runs.work(run.pk)
+
+
+def start_undo() -> int:
+    """A second run, after contacts have changed, that is to be undone; it waits for workers."""
+    start_run()
+    share_run()
+    Contact.objects.filter(state__in=["TX", "MO"]).update(birth_date=F("birth_date") + timedelta(days=9))
+    run = runs.start(runs.Order(day=DAY + timedelta(days=1), settings=TIGHT, versions={}, without_backup="A test"))
+    share_run()
+    return undoing.begin(run.pk, reason="A test").pk
+
+
+def share_undo() -> None:
+    """Undo the run that is being undone until the end; one whose undoing has failed is taken up again."""
+    runs.LEASE, runs.WAIT_SECONDS = LEASE, 0.02
+    run = SchedulerRun.objects.latest("pk")
+    if run.status == RunStatus.FAILED:
+        undoing.begin(run.pk, reason="Once more")
+    undoing.work(run.pk)
+
+
+def finish_undo() -> dict[str, Any]:
+    share_undo()
+    first, second = SchedulerRun.objects.order_by("pk")
+    (everybody,) = loading.ranges(size=10**6)
+    return {
+        "status": second.status,
+        "changed": bool(second.changed and second.added and second.removed),
+        "before": second.before_checksum == first.after_checksum,
+        "checksum": f"{writing.checksum(everybody) % 2**64:016x}" == second.before_checksum,
+        "exact": second.undo.is_exact,
+        "told": [second.undo.put_back, second.undo.taken_away] == [second.changed + second.removed, second.added],
+        "rows": EmailSchedule.objects.count() == first.added,
+    }
 
 
 def finish_run() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from portal.summaries.invariants import of_summaries
 from portal.summaries.local_time import A_DAY, local_day, window, zone_names
 from portal.summaries.models import DailySummary, SummaryPreference
 from tests.faults import quote_acts
+from tests.faults.clocks import skipped_or_repeated
 
 EVERY = timedelta(minutes=5)
 TIMES = [time(2, 30), time(9), time(0, 0), time(23, 58), time(1, 30), time(17, 5), time(0, 20), time(23, 30), time(3, 0), time(12, 45)]
@@ -30,22 +31,28 @@ def moving_zones(start: datetime, days: int) -> list[str]:
     return sorted(name for name in zone_names() if len({at.astimezone(ZoneInfo(name)).utcoffset() for at in moments}) > 1)
 
 
-def subscribe(*, people: int, start: str, days: int) -> int:
-    """So many people want a summary from then on: in all the zones whose clocks are changed, and at the times when they are."""
+def subscribe(*, people: int, start: str, days: int) -> None:
+    """So many people want a summary from then on: in all the zones whose clocks are changed, one in three when they are."""
     since = datetime.fromisoformat(start)
     zones = [*moving_zones(since, days), "UTC", "Asia/Kathmandu", "Pacific/Kiritimati", "Pacific/Pago_Pago", "America/Phoenix"]
     users = User.objects.bulk_create(User(username=f"p{number}", is_staff=True, is_superuser=True) for number in range(people))
+    chosen = [zones[number * len(zones) // people if people < len(zones) else number % len(zones)] for number in range(people)]
+    sharp = {zone: skipped_or_repeated(since, days=days, zone=ZoneInfo(zone)) for zone in set(chosen)}
     SummaryPreference.objects.bulk_create(
         SummaryPreference(
             user=user,
             notification_email=f"p{number}@staff.example",
-            zone=zones[number * len(zones) // people if people < len(zones) else number % len(zones)],
-            summary_time_local=TIMES[number % len(TIMES)],
+            zone=zone,
+            summary_time_local=(is_sharp(number, len(zones)) and sharp[zone]) or TIMES[number % len(TIMES)],
             changed_at=since,
         )
-        for number, user in enumerate(users)
+        for number, (user, zone) in enumerate(zip(users, chosen, strict=True))
     )
-    return len(zones)
+
+
+def is_sharp(number: int, zones: int) -> bool:
+    """Of three people in one zone, one; however many zones there are."""
+    return (number + number // zones) % 3 == 0
 
 
 def be_a_host(*, start: str, until: str, wrong_minutes: int, every_minutes: int, fault: str = "", progress: str) -> int:

@@ -18,6 +18,7 @@ RECIPIENTS = ["anna@client.example", "dora@client.example", "refuse-450x1+ben@cl
 FAULTS = {"kill": "kill", "raise": "raise", "sleep past the lease": f"sleep:{PAST_THE_LEASE}", "stop the database": "touch:mark"}
 
 ELSEWHERE = (
+    "undo.",
     "quote.",
     "operation.",
     "hand_over.",

@@ -2,11 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
-from messaging import backup, faults, invariants
+from messaging import backup, faults, invariants, postgres_programs, restoring
+from messaging.invariants import Invariant
 from messaging.models import BackupHistory, BackupStatus
 from tests.factories import make_case, make_message
 
@@ -68,7 +71,7 @@ def test_an_edited_and_a_cut_file_are_refused_and_nothing_is_restored(tmp_path):
     for spoiled in (whole[:-100], whole[:200] + b"x" + whole[201:]):
         made.path.write_bytes(spoiled)
         with pytest.raises(backup.BackupFailed, match="digest differs"):
-            backup.restore(made.path, into="restored")
+            restoring.restore(made.path, into="restored")
     (tmp_path / "strange.dump").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(backup.BackupFailed):
         backup.verify(tmp_path / "strange.dump")
@@ -82,12 +85,12 @@ def test_a_restore_never_overwrites_and_holds_what_was_backed_up(tmp_path):
     made, into = backup.make(folder=tmp_path), f"restored_{os.getpid()}"
 
     with pytest.raises(backup.BackupFailed, match="Refusing to overwrite"):
-        backup.restore(made.path, into=connection.settings_dict["NAME"])
+        restoring.restore(made.path, into=connection.settings_dict["NAME"])
     try:
-        rows = backup.restore(made.path, into=into)
+        rows = restoring.restore(made.path, into=into)
         assert rows == BackupHistory.objects.get().rows
     finally:
-        backup.drop_database(into)
+        restoring.drop_database(into)
 
 
 def test_the_drill_restores_compares_and_leaves_nothing_behind(tmp_path):
@@ -95,7 +98,7 @@ def test_the_drill_restores_compares_and_leaves_nothing_behind(tmp_path):
     made = backup.make(folder=tmp_path)
     make_message()  # what came later is not in it, and does not matter
 
-    found = backup.drill(made.path)
+    found = restoring.drill(made.path)
 
     assert found["rows"] == sum(BackupHistory.objects.get().rows.values())
     assert BackupHistory.objects.get().restore_tested_at is not None
@@ -108,13 +111,77 @@ def test_a_backup_that_restores_to_other_rows_is_no_proof(tmp_path):
     made = backup.make(folder=tmp_path)
     BackupHistory.objects.update(rows={"messaging_case": 7})
 
-    with pytest.raises(backup.BackupFailed, match="other rows"):
-        backup.drill(made.path)
+    with pytest.raises(backup.BackupFailed, match="messaging_case has 0 rows of 7"):
+        restoring.drill(made.path)
 
 
 def test_only_one_is_made_at_a_time(tmp_path):
     with backup._snapshot(), pytest.raises(backup.BackupRunning):
         backup.make(folder=tmp_path)
+
+
+def test_a_backup_of_some_tables_holds_these_alone_and_its_drill_compares_them(tmp_path):
+    make_message()
+    made = backup.make(folder=tmp_path, purpose="run 1", tables=["messaging_case", "messaging_message"])
+
+    assert backup.newest() is None, "it is none of the whole"
+    assert BackupHistory.objects.get().rows == {"messaging_case": 0, "messaging_message": 1}
+    found = restoring.drill(made.path)
+    assert (found["tables"], found["rows"]) == (2, 1)
+
+
+def test_the_newest_that_holds_some_tables_may_hold_more_and_is_not_old(tmp_path):
+    asked = {"tables": ["messaging_case"], "within": timedelta(hours=26)}
+    backup.make(folder=tmp_path, tables=["messaging_message"])
+    assert backup.newest_of(**asked) is None
+
+    whole = backup.make(folder=tmp_path)
+    assert backup.newest_of(**asked).pk == whole.history_id
+    some = backup.make(folder=tmp_path, tables=["messaging_case"])
+    assert backup.newest_of(**asked).pk == some.history_id
+    BackupHistory.objects.update(verified_at=Now() - timedelta(hours=27))
+    assert backup.newest_of(**asked) is None
+
+
+def test_a_row_that_is_another_one_in_the_copy_is_found_by_its_table(tmp_path):
+    make_case()
+    made = backup.make(folder=tmp_path)
+    row = BackupHistory.objects.get()
+    BackupHistory.objects.update(checksums=row.checksums | {"messaging_case": "0" * 16})
+
+    with pytest.raises(backup.BackupFailed, match=r"not to what was backed up: messaging_case has other rows\."):
+        restoring.drill(made.path)
+    assert BackupHistory.objects.get().restore_tested_at is None
+
+
+def test_a_promise_that_is_broken_in_the_copy_is_named_unless_it_asks_the_clock(tmp_path):
+    make_case()
+    made = backup.make(folder=tmp_path)
+    broken = Invariant(name="X-1", sentence="No case.", sql="SELECT id FROM messaging_case")
+    of_the_hour = Invariant(name="X-2", sentence="No old case.", sql="SELECT id FROM messaging_case WHERE now() > '2000-01-01'")
+
+    with pytest.raises(backup.BackupFailed, match=r"X-1 is broken by 1 rows\."):
+        restoring.drill(made.path, promises=[broken, of_the_hour])
+    assert restoring.drill(made.path, promises=[of_the_hour])["promises"] == 0
+
+
+def test_somebody_is_told_now_and_then_that_it_is_still_at_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(postgres_programs, "BEAT_SECONDS", 0.001)
+    beats = []
+
+    backup.make(folder=tmp_path, beat=lambda: beats.append(1))
+
+    assert beats
+
+
+def test_what_is_older_than_seven_days_goes_but_never_the_last_one(tmp_path):
+    old = backup.make(folder=tmp_path)
+    of_a_run = backup.make(folder=tmp_path, tables=["messaging_case"])
+    BackupHistory.objects.update(started_at=Now() - timedelta(days=8))
+
+    new = backup.make(folder=tmp_path)
+
+    assert [one.path.exists() for one in (old, of_a_run, new)] == [False, True, True]
 
 
 def test_the_newest_are_kept_and_the_others_removed_from_disk_but_not_from_the_record(tmp_path):

@@ -89,6 +89,13 @@ def walk(resolver, prefix, keys):
             yield each.name, prefix + path
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"), [("", "Nothing here yet"), ("?q=nobody", "Nothing matches"), ("?state=sent", "Nothing matches")]
+)
+def test_an_empty_list_says_whether_there_is_nothing_or_nothing_that_matches(asked, says):
+    assert says in superuser().get(f"/admin/messaging/message/{asked}").content.decode()
+
+
 @pytest.mark.parametrize("address", LISTS)
 def test_an_odd_address_is_answered_in_words_never_with_an_error(address):
     boss = superuser()

@@ -113,7 +113,7 @@ EXPECTED = {
     "summaries_silent": 1,
     "summaries_failed": 8,
 }
-OF_CAMPAIGNS = {"run_failed", "over_cap", "exclusion_unknown"}  # test_campaign_figures.py
+OF_CAMPAIGNS = {"run_failed", "run_silent", "over_cap", "exclusion_unknown"}  # test_campaign_figures.py
 
 
 def test_each_figure_counts_exactly_its_rows(db):

@@ -1,10 +1,18 @@
 """Pages that say no, and who hears of it."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
+from campaigns.models import SchedulerRun
 from messaging.models import SystemEvent
+from portal.models import ConfigVersion
+from tests.campaigns.rows import make_contact
+from tests.portal.desk_rows import superuser
+from tests.portal.test_states_page import put
 
 pytestmark = pytest.mark.django_db
 
@@ -40,3 +48,39 @@ def test_the_themes_own_search_cannot_be_broken_by_its_page_number():
     client.force_login(User.objects.create_superuser("boss", password="x"))
 
     assert client.get("/admin/search/?s=x&page=abc").status_code == 302
+
+
+@pytest.fixture
+def rules_that_cannot_be_used():
+    version, now = put(), timezone.now()
+    ConfigVersion.objects.filter(pk=version.pk).update(in_force=(version.valid_from, now))
+    ConfigVersion.objects.create(series=version.series, number=2, data={"ZZ": {}}, in_force=(now, None), note="old")
+
+
+@pytest.mark.parametrize("page", ["campaigns/contact/{}/explain/", "campaigns/contact/{}/change/", "campaigns/emailschedule/"])
+def test_a_page_that_needs_rules_which_cannot_be_used_says_which_and_what_to_do(rules_that_cannot_be_used, page):
+    answer = superuser().get("/admin/" + page.format(make_contact(state="CA").pk))
+
+    assert answer.status_code == 503
+    assert "The rules in force cannot be used." in answer.text
+    assert "State rules (state_rules, version 2)" in answer.text
+    assert 'href="/admin/portal/configversion/"' in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_the_dashboard_says_it_beside_all_else(rules_that_cannot_be_used):
+    make_contact(state="CA")
+
+    answer = superuser().get("/admin/")
+
+    assert answer.status_code == 200
+    assert "State rules (state_rules, version 2)" in answer.text
+
+
+def test_a_run_of_which_nothing_is_heard_needs_somebody():
+    run = SchedulerRun.objects.create(day=timezone.localdate())
+    boss, noun = superuser(), "scheduler run does not get on"
+
+    assert noun not in boss.get("/admin/").text
+    SchedulerRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=3))
+    assert noun in boss.get("/admin/").text

@@ -11,7 +11,7 @@ from portal.management.command import PortalCommand, Report
 
 
 class Command(PortalCommand):
-    help = "Backs the database up and reads the file back before it gets its name. Of verified backups the newest 7 are kept."
+    help = "Backs the database up and reads the file back before it gets its name. Verified backups are kept for 7 days."
 
     def options(self, parser: CommandParser) -> None:
         parser.add_argument("--to", type=Path, metavar="DIR", help="the folder; default BACKUP_DIR")

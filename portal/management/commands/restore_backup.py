@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
-from messaging import backup
+from messaging import backup, restoring
 from portal.management.command import PortalCommand, Report, wrong_usage
 from portal.management.commands.verify_backup import chosen
 
@@ -24,7 +24,7 @@ class Command(PortalCommand):
             raise wrong_usage(f"Refusing to overwrite '{to}', which the portal uses: name a new database.")
         began, path = time.monotonic(), chosen(file)
         try:
-            rows = backup.restore(path, into=to)
+            rows = restoring.restore(path, into=to)
         except backup.BackupFailed as trouble:
             raise CommandError(str(trouble)) from trouble
         facts = {"path": str(path), "database": to, "tables": len(rows), "rows": sum(rows.values())}

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
-from campaigns import runs
+from campaigns import runs, safeguard
 from campaigns.models import Contact, RunStatus, SchedulerRun
 from campaigns.settings import SettingsRefused
 from portal import planning, shutdown
@@ -23,8 +23,9 @@ TOLD_EVERY_SECONDS = 5
 
 class Command(PortalCommand):
     help = (
-        "Plans who is sent which campaign mail on which day, for every contact, and writes what differs from the schedule. "
-        "Exit code 3 when days are above a cap. While another run is under way nothing is done, and that is told."
+        "Plans who is sent which campaign mail on which day, for every contact, and writes what differs from the schedule. Before that it "
+        "backs up what it may change, and changes nothing if it cannot. Exit code 3 when days are above a cap. While another run is under "
+        "way nothing is done, and that is told."
     )
     finishes_first = True
     told_at = 0.0
@@ -34,18 +35,23 @@ class Command(PortalCommand):
         parser.add_argument("--dry-run", action="store_true", help="write nothing; tell what would be added, changed and removed")
         parser.add_argument("--workers", type=whole(1, MOST_WORKERS), default=1, metavar="N", help="processes that share it (default 1)")
         parser.add_argument("--resume", type=whole(1, 2**63 - 1), metavar="RUN", help="go on with a failed run, or help one under way")
+        parser.add_argument("--no-backup", metavar="WHY", help="begin without a backup; why is noted on the run")
         parser.add_argument("--contact", type=whole(1, 2**63 - 1), metavar="ID", help="plan for this contact alone")
 
-    def work(self, *, today: str | None, dry_run: bool, workers: int, resume: int | None, contact: int | None) -> Report:
+    def work(
+        self, *, today: str | None, dry_run: bool, workers: int, resume: int | None, no_backup: str | None, contact: int | None
+    ) -> Report:
         if resume and (today or dry_run or contact):
-            raise wrong_usage("--resume goes with --workers alone: the run knows its day and its contacts.")
+            raise wrong_usage("--resume goes with --workers and --no-backup alone: the run knows its day and its contacts.")
+        if no_backup is not None and not no_backup.strip():
+            raise wrong_usage("--no-backup is followed by the reason, which stays on the run.")
         if dry_run and workers > 1:
             raise wrong_usage("--dry-run is one worker's: it undoes all it did at the end.")
         began = time.monotonic()
         try:
-            run = runs.resume(resume) if resume else None
+            run = self.resumed(resume, no_backup=no_backup) if resume else None
             if run is None:
-                order = self.order(today=today, contact=contact, write=not dry_run)
+                order = self.order(today=today, contact=contact, write=not dry_run, no_backup=no_backup)
                 run = dry(order) if dry_run else runs.start(order)
             if not dry_run:
                 self.join(run, workers=workers)
@@ -55,7 +61,12 @@ class Command(PortalCommand):
             raise CommandError(str(failure)) from failure
         return report(run, seconds=time.monotonic() - began, dry_run=dry_run)
 
-    def order(self, *, today: str | None, contact: int | None, write: bool) -> runs.Order:
+    def resumed(self, run_id: int, *, no_backup: str | None) -> SchedulerRun:
+        if no_backup and not safeguard.waive(run_id, reason=no_backup):
+            raise wrong_usage(f"Run {run_id} does not wait for a backup: resume it without --no-backup.")
+        return runs.resume(run_id)
+
+    def order(self, *, today: str | None, contact: int | None, write: bool, no_backup: str | None) -> runs.Order:
         if contact and not Contact.objects.filter(pk=contact).exists():
             raise wrong_usage(f"There is no contact {contact}.")
         try:
@@ -63,7 +74,8 @@ class Command(PortalCommand):
         except SettingsRefused as refusal:
             raise CommandError(f"Nothing was planned: {refusal}") from refusal
         day = date.fromisoformat(today) if today else everybody.day
-        return replace(everybody, day=day, contact_ids=[contact] if contact else None, write=write)
+        whom = [contact] if contact else None
+        return replace(everybody, day=day, contact_ids=whom, write=write, without_backup=no_backup or everybody.without_backup)
 
     def join(self, run: SchedulerRun, *, workers: int) -> None:
         """This process and the others work until the run is over."""
@@ -91,7 +103,7 @@ def dry(order: runs.Order) -> SchedulerRun:
 
 
 def report(run: SchedulerRun, *, seconds: float, dry_run: bool) -> Report:
-    facts = told(run) | {"seconds": round(seconds, 2), "peak_rss_mb": peak_rss_mb(), "dry_run": dry_run}
+    facts = told(run) | {"seconds": round(seconds - safeguard.seconds(run), 2), "peak_rss_mb": peak_rss_mb(), "dry_run": dry_run}
     if dry_run:
         facts |= {"run_id": None, "differences": run.differences}
     if run.status != RunStatus.COMPLETED:
@@ -101,6 +113,7 @@ def report(run: SchedulerRun, *, seconds: float, dry_run: bool) -> Report:
         f"{run.skipped:,} skipped, {run.invalid:,} contacts invalid. "
         f"{run.added:,} rows added, {run.changed:,} changed, {run.removed:,} removed, {run.unchanged:,} unchanged."
     )
+    text += f" Its backup took {safeguard.seconds(run):,.1f} s more." if safeguard.seconds(run) else ""
     if run.over_cap:
         text += f" {len(run.over_cap)} days are above a cap; the first is {run.over_cap[0]['day']}."
     return Report(facts=facts, text=text, exit_code=NEEDS_ATTENTION if above_the_daily_cap(run) else DONE)
@@ -113,7 +126,10 @@ def above_the_daily_cap(run: SchedulerRun) -> bool:
 
 def told(run: SchedulerRun) -> dict[str, Any]:
     names = ("contacts", "invalid", "scheduled", "skipped", "by_type", "by_reason", "added", "changed", "removed", "unchanged", "over_cap")
+    safety = {"backup": run.backup.path if run.backup else None, "backup_seconds": round(safeguard.seconds(run), 2)}
+    safety |= {"without_backup": run.without_backup}
     return {"run_id": run.pk, "today": str(run.day), "status": run.status, **{name: getattr(run, name) for name in names}} | {
         "checksum": run.after_checksum,
         "config_versions": run.config_versions,
+        **safety,
     }

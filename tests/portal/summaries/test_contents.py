@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
+from campaigns.models import SchedulerRun
 from messaging.models import CmsNote, Message
 from portal import summary_wiring
 from portal.quotes.models import Quote
@@ -16,6 +17,7 @@ from portal.summaries import contents, figures
 from portal.summaries.contents import Pending
 from portal.summaries.figures import Day
 from portal.summaries.models import DailySummary
+from tests.campaigns.rows import make_mail
 from tests.factories import make_message, make_note, make_preference, make_quote
 from tests.portal.desk_rows import superuser
 from tests.portal.summaries.runs import desk, only, run
@@ -48,6 +50,12 @@ def sent_at(moment: datetime, **facts) -> Message:
     note = make_note(**facts)
     Message.objects.filter(pk=note.message_id).update(sent_at=moment)
     return Message.objects.get(pk=note.message_id)
+
+
+def held_message() -> Message:
+    message = make_message()
+    Message.objects.filter(pk=message.pk).update(status="held", reason="suppressed")
+    return message
 
 
 def draft(user: User, **told):
@@ -86,6 +94,59 @@ def test_quotes_and_what_their_customers_answered():
     part = figures.of_quotes(DAY)
 
     assert (figure(part, "Asked for"), figure(part, "Answer: accept")) == ("1", "1")
+
+
+def test_campaigns_are_told_as_planned_handed_over_skipped_held_and_above_a_cap():
+    of_the_day = {"send_on": DAY.in_office}
+    make_mail(**of_the_day)
+    make_mail(**of_the_day, status="skipped", skip_reason="exclusion_window")
+    for facts in ({"sent_at": YESTERDAY[0]}, {"sent_at": YESTERDAY[1]}):
+        make_mail(**of_the_day, status="scheduled", message=sent_at(facts["sent_at"]))
+    make_mail(**of_the_day, status="scheduled", message=held_message())
+    sent_at(YESTERDAY[0])  # no campaign's
+    held_message()  # likewise
+    for ahead in (0, 1, 2):
+        make_mail(send_on=DAY.in_office + timedelta(days=ahead), over_cap=True)
+
+    part = figures.of_campaigns(DAY)
+
+    assert [(line.label, line.figure) for line in part.lines] == [
+        ("Sent", "1"),
+        ("Handed over for that day", "3"),
+        ("Not handed over, still planned", "2"),
+        ("Skipped by a rule", "1"),
+        ("Held now", "1"),
+        ("To come on days above a cap", "2"),
+    ]
+
+
+def test_runs_are_told_by_how_they_ended_and_by_what_they_changed():
+    of_the_day = {"day": DAY.in_office, "started_at": YESTERDAY[0], "added": 10, "changed": 3}
+    for ended_at in (YESTERDAY[0], YESTERDAY[1] - A_SECOND, YESTERDAY[1]):
+        SchedulerRun.objects.create(**of_the_day, status="completed", ended_at=ended_at)
+    SchedulerRun.objects.create(**of_the_day, status="failed", ended_at=YESTERDAY[0], error="The disk is full.")
+    SchedulerRun.objects.create(**of_the_day, status="running")
+
+    part = figures.of_runs(DAY)
+
+    assert {line.label: line.figure for line in part.lines if not line.is_quiet} == {
+        "Completed": "2",
+        "Failed": "1",
+        "Begun, and still under way": "1",
+        "Planned mails added": "20",
+        "Planned mails changed": "6",
+    }
+
+
+@pytest.mark.parametrize(
+    ("start", "hours", "on"),
+    [("2026-03-03T06:00", 24, "2026-03-03"), ("2026-03-02T10:00", 24, "2026-03-02"), ("2026-11-01T05:00", 25, "2026-11-01")],
+)
+def test_a_day_elsewhere_is_the_office_s_day_that_it_mostly_is(settings, start, hours, on):
+    settings.TIME_ZONE = "America/Chicago"
+    start = datetime.fromisoformat(start).replace(tzinfo=UTC)
+
+    assert Day(start=start, end=start + timedelta(hours=hours), now=NINE).in_office == date.fromisoformat(on)
 
 
 def test_an_empty_day_is_a_short_mail():
@@ -134,6 +195,17 @@ def test_what_a_customer_typed_is_text_and_the_name_of_a_person_too():
     assert "<b>Ann</b>" in mail.text
 
 
+def campaigns_of(moment: datetime) -> None:
+    """Every line of campaigns and of runs has something to tell."""
+    day, held = timezone.localdate(moment), held_message()
+    for facts in ({}, {"status": "skipped", "skip_reason": "missed"}, {"status": "scheduled", "message": held}):
+        make_mail(send_on=day, **facts)
+    make_mail(send_on=day + timedelta(days=3), over_cap=True)
+    for status in ("completed", "failed", "undone"):
+        SchedulerRun.objects.create(day=day, status=status, ended_at=moment, added=1, changed=1, removed=1, error="Its disk is full.")
+    SchedulerRun.objects.create(day=day, status="running", started_at=moment)
+
+
 def test_every_link_of_a_mail_leads_to_a_page_that_answers(settings):
     now = timezone.now()
     make_preference(zone="UTC", summary_time_local=time(0), changed_at=now - timedelta(days=3))
@@ -142,6 +214,7 @@ def test_every_link_of_a_mail_leads_to_a_page_that_answers(settings):
     make_message()
     quote = make_quote()
     Quote.objects.filter(pk=quote.pk).update(created_at=now - timedelta(days=1))
+    campaigns_of(now - timedelta(days=1))
     terms = summary_wiring.summary_terms()
     summary = DailySummary(user=User.objects.get(), day=now.date(), zone="UTC", notification_email="a@portal.example")
     mail = contents.compose(summary, desk=terms.desk(), now=now)
@@ -149,7 +222,7 @@ def test_every_link_of_a_mail_leads_to_a_page_that_answers(settings):
 
     paths = {unescape(link).removeprefix(settings.SITE_URL) for link in re.findall(r'href="([^"]+)"', mail.html)}
 
-    assert len(paths) >= 5
+    assert len(paths) >= 15
     for path in paths - {"/readyz"}:
         answer = boss.get(path)
         assert answer.status_code == 200 or answer["Location"].startswith("/admin/portal/summarypreference/"), path
