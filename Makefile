@@ -36,6 +36,7 @@ check:
 bench: setup ## benchmarks with printed figures; ARGS are delivery's
 	@$(PYTHON) -m tests.scale $(ARGS)
 	@$(PYTHON) -m tests.scale.pages
+	@$(PYTHON) -m tests.scale.messages --messages 1000000
 	@$(PYTHON) -m tests.scale.explain
 	@$(PYTHON) -m tests.scale.runs
 	@$(PYTHON) -m tests.scale.rules --contacts 300000

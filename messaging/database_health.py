@@ -8,10 +8,11 @@ from typing import Any
 
 from django.db import Error, connection
 
-from messaging import replay, seed_tables
+from messaging import journal, replay, seed_tables
 from messaging.models import Level, LoggedMessage, LoggedSession, Message, MessageSession, Snapshot, SpoolFile, SystemEvent
 
 log = logging.getLogger(__name__)
+COMPONENT = "database"  # of the events that say what was done for it
 EXACT_UP_TO = 100_000  # rows; larger tables are told as PostgreSQL estimates them
 DEAD_SHARE, DEAD_ROWS = 0.2, 1_000  # a table with more dead rows than both is vacuumed
 CHANGED_SHARE, CHANGED_ROWS = 0.1, 500  # likewise analysed
@@ -33,7 +34,15 @@ BROKEN_INDEXES = """
 
 def state(*, spool_dir: Path) -> dict[str, Any]:
     """What is there and what is wrong with it; never raises, whatever is away."""
-    told: dict[str, Any] = {"database_available": False, "database_exists": False, "size": 0, "tables": {}, "indexes": 0, "errors": []}
+    told: dict[str, Any] = {
+        "database_available": False,
+        "database_exists": False,
+        "size": 0,
+        "tables": {},
+        "each_table": [],
+        "indexes": 0,
+        "errors": [],
+    }
     try:
         told |= _asked()
     except Error as trouble:
@@ -67,7 +76,9 @@ def optimise() -> dict[str, Any]:
     analysed = [
         row["name"] for row in rows if row["name"] not in vacuumed and row["changed"] > max(CHANGED_ROWS, CHANGED_SHARE * row["live"])
     ]
-    return {"reindexed": _reindex(), "vacuumed": _vacuum(vacuumed), "analysed": _analyse(analysed), "looked_at": len(rows)}
+    done = {"reindexed": _reindex(), "vacuumed": _vacuum(vacuumed), "analysed": _analyse(analysed), "looked_at": len(rows)}
+    journal.record(Level.INFO, COMPONENT, _in_words(done), detail=done)
+    return done
 
 
 def tables() -> list[dict[str, Any]]:
@@ -91,7 +102,8 @@ def _asked() -> dict[str, Any]:
     counted = {row["name"]: _count(row["name"], row["estimate"]) for row in rows}
     seed = {name: sum(counted.get(model._meta.db_table, 0) for model in models) for name, models in SEED_TABLES.items()}
     kept = {row["name"]: {"vacuumed_at": row["vacuumed_at"], "dead_rows": row["dead"]} for row in rows if row["estimate"] > EXACT_UP_TO}
-    facts = {"name": name, "size": size, "indexes": indexes, "tables": seed | counted, "upkeep": kept}
+    whole = [row | {"rows": counted[row["name"]]} for row in rows]
+    facts = {"name": name, "size": size, "indexes": indexes, "tables": seed | counted, "upkeep": kept, "each_table": whole}
     return told | facts | {"errors": _errors(set(counted))}
 
 
@@ -103,6 +115,11 @@ def _errors(found: set[str]) -> list[str]:
         unfinished = SpoolFile.objects.unfinished().values_list("name", "host")
         wrong += [f"Spool file {name} of {host} is not fully replayed: run `manage.py drain_spool` there." for name, host in unfinished]
     return wrong
+
+
+def _in_words(done: dict[str, Any]) -> str:
+    parts = [f"{word}: {', '.join(done[word])}" for word in ("vacuumed", "analysed", "reindexed") if done[word]]
+    return f"{done['looked_at']} tables looked at; {'; '.join(parts) or 'none needed anything'}."
 
 
 def _count(table: str, estimate: int) -> int:

@@ -3,7 +3,7 @@
 Migrations install these triggers; `SQL` is what they run and `REVERSE` takes it back.
 """
 
-from messaging import seed_tables
+from messaging import autovacuum, seed_tables
 from messaging.lifecycles import guard_sql
 from messaging.models.message import FACTS, MOVES
 from messaging.models.note import NOTE_MOVES
@@ -76,11 +76,13 @@ SQL = "".join(
         FROZEN,
         SINGLE_LINES,
         seed_tables.SQL,
+        autovacuum.SQL,
     ]
 )
 
 REVERSE = (
     seed_tables.REVERSE
+    + autovacuum.REVERSE
     + """
     DROP TRIGGER messaging_message_single_lines ON messaging_message;
     DROP TRIGGER messaging_message_words_kept ON messaging_message;

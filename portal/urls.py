@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal import analytics_page, contact_links, health, hooks, metrics, proof
+from portal import analytics_page, contact_links, health, health_page, hooks, metrics, proof
 from portal.admin import states
 from portal.dashboard import views as dashboard
 from portal.explaining import urls as explaining
@@ -19,6 +19,7 @@ urlpatterns = [
     path("admin/dashboard/live/", dashboard.live, name="dashboard_live"),
     path("admin/dashboard/chart/", dashboard.chart, name="dashboard_chart"),
     path("admin/analytics/", admin.site.admin_view(analytics_page.page), name="analytics"),
+    path("admin/health/", admin.site.admin_view(health_page.page), name="health"),
     path("admin/proof/", admin.site.admin_view(proof.proof), name="proof"),
     path("admin/states/", admin.site.admin_view(states.page), name="states"),
     path("admin/bulk-send/", include("portal.bulk_send.urls")),

@@ -34,7 +34,7 @@ LAYERS = [
     {"models"},
     {"leases", "merge_fields", "template_language", "sheets", "html_bodies"},
     {"prepared", "lifecycles", "retry", "gateways", "spool", "fingerprints", "note_texts", "log_lines", "bounces"},
-    {"seed_tables", "postgres_programs", "faults", "mime", "text_input"},
+    {"seed_tables", "autovacuum", "paging", "postgres_programs", "faults", "mime", "text_input"},
 ]
 
 # Likewise inside campaigns.
@@ -43,15 +43,15 @@ CAMPAIGN_LAYERS = [
     | {"undoing", "proving"},
     {"explaining"},
     {"what_if", "runs"},
-    {"run_totals", "trials", "safeguard"},
+    {"run_totals", "trials", "safeguard", "outages"},
     {"chunks"},
-    {"counts", "writing", "mail_writing"},
+    {"counts", "placing", "writing", "mail_writing"},
     {"contact_json", "loading", "differences", "importing", "targeting", "stopping", "rechecks", "wording", "mail_frame"},
     {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
     {"engagement", "unsubscribing", "schedule_rows", "replaced_rows"},
     {"ranges", "changes", "models", "contact_fields", "links"},
-    {"zip_codes"},
+    {"zip_codes", "outages"},
     {"rules"},
 ]
 PURE = {

@@ -136,6 +136,7 @@ class Case(models.Model):
         indexes = [
             models.Index(fields=["firm", "patient_name", "id"], name="case_by_firm"),
             models.Index(fields=["status", "id"], name="case_by_status"),
+            models.Index(fields=["firm", "patient_name", "id"], name="case_without_pid", condition=Q(pid="")),
         ]
 
     def __str__(self) -> str:

@@ -46,6 +46,8 @@ class DeliveryEvent(models.Model):
         ]
         indexes = [
             models.Index(fields=["-received_at", "-id"], name="delivery_event_newest_first"),
+            models.Index(fields=["told", "-received_at", "-id"], name="delivery_event_by_told"),
+            models.Index(fields=["-received_at", "-id"], name="delivery_event_unmatched", condition=Q(message=None)),
             models.Index(fields=["message"], name="delivery_event_of_message", condition=Q(message__isnull=False)),
             models.Index(fields=["recipient", "-at"], name="delivery_event_of_address"),
         ]

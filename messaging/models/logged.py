@@ -51,7 +51,10 @@ class LoggedSession(models.Model):
 
     class Meta:
         ordering = ["-started_at", "-pk"]
-        indexes = [models.Index(fields=["user_id", "started_at"], name="logged_session_of_user")]
+        indexes = [
+            models.Index(fields=["user_id", "started_at"], name="logged_session_of_user"),
+            models.Index(fields=["-started_at", "-id"], name="logged_session_newest_first"),
+        ]
 
     def __str__(self) -> str:
         return self.session_id

@@ -93,6 +93,8 @@ FACTS = [
     ),
 ]
 WORKED_ON = [Status.CLAIMED.value, Status.TRANSMITTING.value]  # a worker has it, by lease
+FOR_A_PERSON = [Status.IN_DOUBT.value, Status.FAILED.value, Status.HELD.value]
+LISTED = ["-created_at", "-id"]
 POISON_CLAIMS = 20  # claims without an outcome before a message is held for a person (R2)
 
 
@@ -202,9 +204,14 @@ class Message(Leased):
         indexes = [
             models.Index(fields=["lane", "due_at", "id"], name="message_due", condition=Q(status="queued")),
             models.Index(fields=["id"], name="message_worked_on", condition=Q(status__in=WORKED_ON)),
-            models.Index(fields=["-id"], name="message_needs_a_person", condition=Q(status__in=["in_doubt", "failed", "held"])),
+            # the desk lists by the time of queueing: whatever it filters by, an index has the rows in that order
+            models.Index(fields=LISTED, name="message_newest_first"),
+            models.Index(fields=["kind", *LISTED], name="message_by_kind"),
+            models.Index(fields=LISTED, name="message_test", condition=Q(is_test=True)),
+            models.Index(fields=LISTED, name="message_cancelled", condition=Q(status="cancelled")),
+            models.Index(fields=[*LISTED, "status"], name="message_needs_a_person", condition=Q(status__in=FOR_A_PERSON)),
             models.Index(fields=["case"], name="message_case", condition=Q(case__isnull=False)),
-            models.Index(fields=["session"], name="message_session", condition=Q(session__isnull=False)),
+            models.Index(fields=["session", *LISTED], name="message_session", condition=Q(session__isnull=False), include=["status"]),
             models.Index(
                 fields=["case", "-sent_at"], name="message_last_mail", condition=Q(status="sent", is_test=False, case__isnull=False)
             ),

@@ -106,6 +106,8 @@ class CmsNote(Leased):
         ]
         indexes = [
             models.Index(fields=["due_at", "id"], name="note_open", condition=~Q(status="processed")),
+            models.Index(fields=["-id"], name="note_pending", condition=~Q(status="processed")),
+            models.Index(fields=["-id"], name="note_attention", condition=~Q(status="processed") & ~Q(attention="")),
             models.Index(fields=["-processed_at", "-id"], name="note_processed", condition=Q(status="processed")),
         ]
 

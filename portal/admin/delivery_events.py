@@ -4,11 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from messaging.models import BackupHistory, DeliveryEvent
 from portal.admin import cells
+from portal.admin.days import DaysFilter
 from portal.admin.records import ReadOnly
 
 
@@ -16,7 +17,7 @@ from portal.admin.records import ReadOnly
 class DeliveryEventDesk(ReadOnly):
     list_display = ["told", "received", "provider", "recipient", "about", "why"]
     list_display_links = ["received"]
-    list_filter = [("told", ChoicesDropdownFilter), ("message", admin.EmptyFieldListFilter), ("received_at", RangeDateFilter)]
+    list_filter = [("told", ChoicesDropdownFilter), ("message", admin.EmptyFieldListFilter), ("received_at", DaysFilter)]
     list_filter_submit = True
     list_select_related = ["message"]
     list_defer = ["raw", "message__text", "message__html", "message__headers"]

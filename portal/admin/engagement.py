@@ -6,12 +6,13 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from campaigns.models import EngagementEvent
 from portal.admin import cells, schedule_cells
 from portal.admin.contact_filters import some
+from portal.admin.days import DaysFilter
 from portal.admin.records import ReadOnly
 
 
@@ -19,7 +20,7 @@ from portal.admin.records import ReadOnly
 class EngagementDesk(ReadOnly):
     list_display = ["at_shown", "what", "conditions", "contact_shown", "mail"]
     list_display_links = ["at_shown"]
-    list_filter = [("kind", ChoicesDropdownFilter), ("at", RangeDateFilter)]
+    list_filter = [("kind", ChoicesDropdownFilter), ("at", DaysFilter)]
     list_filter_submit = True
     list_select_related = ["contact", "message"]
     list_defer = schedule_cells.MAIL_BODY

@@ -5,11 +5,12 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from messaging.models import SystemEvent
 from portal.admin import cells
+from portal.admin.days import DaysFilter
 from portal.admin.records import ReadOnly
 
 
@@ -17,7 +18,7 @@ from portal.admin.records import ReadOnly
 class EventDesk(ReadOnly):
     list_display = ["level_shown", "at_shown", "component", "text_shown", "about", "by"]
     list_display_links = ["at_shown"]
-    list_filter = [("level", ChoicesDropdownFilter), ("at", RangeDateFilter)]
+    list_filter = [("level", ChoicesDropdownFilter), ("at", DaysFilter)]
     list_filter_submit = True
     list_select_related = ["message", "by"]
     list_defer = ["message__text", "message__html", "message__headers"]

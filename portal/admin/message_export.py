@@ -3,13 +3,10 @@
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet, TextField
-from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from messaging import export
-from messaging.models import LogRow, Message, SessionRow
 
 TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
@@ -23,12 +20,6 @@ def download(desk: Any, request: HttpRequest, form: str) -> StreamingHttpRespons
     shown = desk.get_changelist_instance(request).get_queryset(request)
     now = timezone.now()
     name = f"messages-{timezone.localtime(now):%Y-%m-%d-%H%M}.{form}"
-    pieces = rows_of(shown, form=form, facts={"export_date": now.isoformat(), "filter": request.GET.urlencode()})
+    facts = {"export_date": now.isoformat(), "filter": request.GET.urlencode()}
+    pieces = export.messages(shown, order=desk.ordering, form=form, facts=facts)
     return StreamingHttpResponse(pieces, content_type=TYPES[form], headers={"Content-Disposition": f'attachment; filename="{name}"'})
-
-
-def rows_of(shown: QuerySet[Message], *, form: str, facts: dict[str, Any]) -> Any:
-    shown = shown.order_by()
-    sessions = shown.filter(session__isnull=False).annotate(as_text=Cast("session_id", TextField())).values("as_text")
-    rows = LogRow.objects.filter(pk__in=shown.values("key"))
-    return export.stream(rows, SessionRow.objects.filter(pk__in=sessions), form=form, facts=facts)

@@ -53,6 +53,7 @@ MACHINE_ROOM: list[Entry] = [
     ("Events", "notifications", "admin:messaging_systemevent_changelist", "messaging.view_systemevent"),
     ("Delivery events", "mark_email_unread", "admin:messaging_deliveryevent_changelist", "messaging.view_deliveryevent"),
     ("Backups", "backup", "admin:messaging_backuphistory_changelist", "messaging.view_backuphistory"),
+    ("Health", "monitor_heart", "health", "messaging.view_systemevent"),
     ("Proof", "fact_check", "proof", "messaging.view_systemevent"),
     ("Providers", "dns", "admin:messaging_provider_changelist", "messaging.view_provider"),
     ("AI runs", "smart_toy", "admin:portal_aicall_changelist", "portal.view_aicall"),
@@ -96,24 +97,25 @@ def address(view: str) -> str:
         return ""
 
 
-def messages_that_need_a_person() -> QuerySet:
-    return Message.objects.filter(status__in=[Status.IN_DOUBT, Status.FAILED, Status.HELD])
+def messages_that_need_a_person() -> list[QuerySet]:
+    return [Message.objects.filter(status__in=[Status.IN_DOUBT, Status.FAILED, Status.HELD])]
 
 
-def notes_that_need_a_person() -> QuerySet:
-    return CmsNote.objects.pending().filter(~Q(attention="") | Q(message__case__pid=""))
+def notes_that_need_a_person() -> list[QuerySet]:
+    return [CmsNote.objects.needs_attention(), CmsNote.objects.needs_pid().filter(attention="")]
 
 
-def quotes_that_need_a_person() -> QuerySet:
-    return Quote.objects.filter(Q(status=QuoteStatus.AI_ERROR) & ~Q(review_reason="") | Q(status__in=TO_FOLLOW_UP))
+def quotes_that_need_a_person() -> list[QuerySet]:
+    return [Quote.objects.filter(Q(status=QuoteStatus.AI_ERROR) & ~Q(review_reason="") | Q(status__in=TO_FOLLOW_UP))]
 
 
-def figure(waiting: QuerySet) -> str:
-    count = waiting.order_by().values("pk")[: MOST_COUNTED + 1].count()
+def figure(parts: list[QuerySet]) -> str:
+    """How many rows the parts have, no row being in two of them; each is found by an index of its own."""
+    count = sum(part.order_by().values("pk")[: MOST_COUNTED + 1].count() for part in parts)
     return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
 
 
-WAITING: dict[str, Callable[[], QuerySet]] = {
+WAITING: dict[str, Callable[[], list[QuerySet]]] = {
     "Quotes": quotes_that_need_a_person,
     "Messages": messages_that_need_a_person,
     "CMS notes": notes_that_need_a_person,

@@ -52,12 +52,18 @@ def is_half_undone(run: SchedulerRun) -> bool:
 
 
 def could_be_undone(run: SchedulerRun) -> bool:
-    return run.status in (RunStatus.COMPLETED, RunStatus.FAILED) and not undoing.refusal(run, run_id=run.pk)
+    return run.status in (RunStatus.COMPLETED, RunStatus.FAILED) and has_written(run) and not undoing.refusal(run, run_id=run.pk)
+
+
+def has_written(run: SchedulerRun) -> bool:
+    return run.chunks.exclude(done_at=None).exists()
 
 
 def why_not(run: SchedulerRun) -> str:
     if run.status in (RunStatus.UNDOING, RunStatus.UNDONE):
         return f"It is {run.get_status_display().lower()} already."
+    if not has_written(run):
+        return "It has written nothing: there is nothing to undo."
     return undoing.refusal(run, run_id=run.pk)
 
 

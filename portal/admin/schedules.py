@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from campaigns import stopping
@@ -15,6 +14,7 @@ from campaigns.models import EmailSchedule, SchedulerRun, Status
 from portal.admin import cells, schedule_cells
 from portal.admin.acts import Act, ReasonForm
 from portal.admin.contact_filters import some
+from portal.admin.days import DaysFilter
 from portal.admin.records import ReadOnly, Table, buttons
 from portal.admin.schedule_filters import (
     STATES,
@@ -63,7 +63,7 @@ class ScheduleDesk(ReadOnly):
     acts = (STOP,)
     list_display = ["send", "state", "mail", "contact_shown", "event", "why", "helps"]
     list_display_links = ["send"]
-    list_filter = [ProgressFilter, TypeFilter, ReasonFilter, MarkFilter, ContactStateFilter, ("send_on", RangeDateFilter)]
+    list_filter = [ProgressFilter, TypeFilter, ReasonFilter, MarkFilter, ContactStateFilter, ("send_on", DaysFilter)]
     list_filter_submit = True
     list_select_related = ["contact", "campaign_instance__campaign_type", "message"]
     list_defer = schedule_cells.MAIL_BODY

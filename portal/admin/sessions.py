@@ -6,11 +6,12 @@ from django.contrib import admin
 from django.db.models import Count
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from messaging.models import Message, MessageSession, Mode, Status
 from portal.admin import cells
+from portal.admin.days import DaysFilter
 from portal.admin.records import ReadOnly, Table
 
 OPEN = (Status.QUEUED, Status.CLAIMED, Status.TRANSMITTING)
@@ -20,7 +21,7 @@ TROUBLE = (Status.FAILED, Status.IN_DOUBT, Status.HELD)
 @admin.register(MessageSession)
 class SessionDesk(ReadOnly):
     list_display = ["name", "mode_shown", "progress", "trouble", "skipped_count", "started", "started_by"]
-    list_filter = [("mode", ChoicesDropdownFilter), ("started_at", RangeDateFilter)]
+    list_filter = [("mode", ChoicesDropdownFilter), ("started_at", DaysFilter)]
     list_filter_submit = True
     list_select_related = ["started_by"]
     ordering = ["-started_at", "-pk"]

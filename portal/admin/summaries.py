@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTimeWidget
 
@@ -21,6 +21,7 @@ from messaging import text_input
 from portal import summary_wiring, tasks
 from portal.admin import cells
 from portal.admin.acts import Act, ActRefused, ReasonForm
+from portal.admin.days import DaysFilter
 from portal.admin.records import Desk, ReadOnly, buttons
 from portal.summaries import daily, watch
 from portal.summaries.local_time import zone_names
@@ -75,7 +76,7 @@ class StateFilter(DropdownFilter):
 class DailySummaryDesk(ReadOnly):
     acts = (SEND_NOW,)
     list_display = ["day_shown", "person", "state", "due", "trouble", "helps"]
-    list_filter = [StateFilter, ("day", RangeDateFilter)]
+    list_filter = [StateFilter, ("day", DaysFilter)]
     list_filter_submit = True
     list_select_related = ["user"]
     ordering = ["-day", "-pk"]

@@ -1,6 +1,7 @@
 """The lists and pages of the desk: who may open them, what odd addresses meet, and that large tables are read by their indexes."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver
+from django.utils import timezone
 
 from messaging.models import Case, Message, Status
 from portal.admin.records import BoundedPaginator
@@ -45,6 +47,7 @@ ODD = [
     "?all=",
     "?q=99999999999999999999",
     "?_changelist_filters=x",
+    "?created_at_from=yesterday&at_to=9999-12-31&send_on_to=9999-12-31&received_at_from=0001-01-01",
 ]
 
 
@@ -112,9 +115,51 @@ def test_nobody_looks_into_passwords_through_a_filter(address):
     assert superuser().get(address).status_code in (302, 400)
 
 
-@pytest.mark.parametrize("address", ["/admin/messaging/message/?session__id__exact=1", "/admin/messaging/message/?status__exact=failed"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/messaging/message/?session__id__exact=1",
+        "/admin/messaging/message/?status__exact=failed",
+        "/admin/messaging/cmsnote/?message__case__id__exact=1",
+    ],
+)
 def test_the_links_of_other_pages_into_the_list_are_allowed(address):
     assert superuser().get(address).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("from=2026-03-08&created_at_to=2026-03-08", {"first", "last"}),
+        ("from=2026-03-08", {"first", "last", "next"}),
+        ("to=2026-03-07", {"eve"}),
+        ("to=2026-03-08", {"eve", "first", "last"}),
+        ("from=2026-03-10", set()),
+        ("to=9999-12-31", {"eve", "first", "last", "next"}),
+        ("from=0001-01-01", {"eve", "first", "last", "next"}),
+    ],
+)
+def test_days_are_whole_days_of_the_office_both_ends_included(asked, found):
+    case, day = a_case(), timezone.make_aware(datetime(2026, 3, 8))  # of 23 hours: clocks go forward
+    moments = {
+        "eve": day - timedelta(seconds=1),
+        "first": day,
+        "last": day + timedelta(hours=22, minutes=59),
+        "next": day + timedelta(days=1),
+    }
+    for number, (name, at) in enumerate(moments.items()):
+        a_message(case, number=number, created_at=at, error=name)
+
+    rows = superuser().get(f"/admin/messaging/message/?created_at_{asked}").context["cl"].result_list
+
+    assert {row.error for row in rows} == found
+
+
+def test_a_day_that_is_none_is_told_so():
+    answer = superuser().get("/admin/messaging/message/?created_at_from=yesterday")
+
+    assert answer.status_code == 302
+    assert answer["Location"].endswith("?e=1")
 
 
 @pytest.mark.parametrize("key", ["abc", "-1", "99999999999999999999", "1%00", "1' OR 1=1"])
@@ -219,7 +264,13 @@ PLANS = [
     ("?q=%3Cm77@p.example%3E", "one_message_per_message_id"),
     ("?q=400001", "message_case"),
     ("?state=needs_a_person", "message_needs_a_person"),
-    ("", "messaging_message_pkey"),
+    ("?state=in_doubt", "message_needs_a_person"),
+    ("?state=waiting", "message_worked_on"),
+    ("?state=cancelled", "message_cancelled"),
+    ("?mode=test", "message_test"),
+    ("?kind=nothing_of_it", "message_by_kind"),
+    ("?created_at_from=2020-01-01&created_at_to=2020-01-31", "message_newest_first"),
+    ("", "message_newest_first"),
 ]
 
 

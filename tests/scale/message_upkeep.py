@@ -1,0 +1,102 @@
+"""Exports of three sizes, each in a process of its own; and a million old rows deleted while somebody else queues and claims mail."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from messaging import retention
+from messaging.models import Message
+from tests.scale.message_pages import say
+from tests.scale.message_rows import DAYS
+
+SHARES = (0.01, 0.1, 1.0)  # of all messages, the newest
+ROWS = 1_000_000  # that go
+PER_MESSAGE = 2.6  # rows that go with a mail, itself included
+GOING = 0.59  # of the mails: those that belong to no case and were sent
+
+
+def exports(name: str) -> None:
+    say("\nExports by `export_messages`, each in a process of its own:")
+    with TemporaryDirectory() as folder:
+        for share in SHARES:
+            for form in ("csv", "json") if share < 1 else ("csv",):
+                exported(name, days=max(round(DAYS * share), 1), form=form, out=Path(folder) / "log")
+
+
+def exported(name: str, *, days: int, form: str, out: Path) -> None:
+    command = [sys.executable, "manage.py", "export_messages", "--days", str(days), "--format", form, "--out", str(out)]
+    began = time.monotonic()
+    child = subprocess.Popen(command, env=environment(name), stdout=subprocess.DEVNULL, cwd=settings.BASE_DIR)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0, f"export_messages ended with {child.returncode}"
+    size = out.stat().st_size / 1_000_000
+    say(f"  the last {days} days as {form}: {size:,.1f} MB in {time.monotonic() - began:.0f} s, peak memory {used.ru_maxrss / 1024:.0f} MB")
+
+
+def retention_of_a_million(name: str) -> None:
+    """Old mails with their attempts and events go, so many that a million rows go in all; or as many as there are."""
+    before = older_than(ROWS / PER_MESSAGE / GOING)
+    counted, batches = rows_of_all(), [time.monotonic()]
+
+    def between() -> bool:
+        batches.append(time.monotonic())
+        return False
+
+    with probing(name) as probe:
+        deleted = retention.delete_old(before=before, stop=between)
+    spent = [after - earlier for earlier, after in pairwise(batches)]
+    told = probe.stdout.read() if probe.stdout else ""
+    say(f"\nRetention: {deleted['messages']:,} mails, {counted - rows_of_all():,} rows in all, in {batches[-1] - batches[0]:.0f} s.")
+    longest, middle = 1000 * max(spent), 1000 * median(spent)
+    say(f"  {len(spent):,} batches of {retention.BATCH:,}, median {middle:.0f} ms, longest {longest:.0f} ms: no lock was held longer.")
+    say(f"  Meanwhile, in another process: {told.strip()}")
+
+
+def older_than(messages: float) -> datetime:
+    """A time before which there are about so many messages."""
+    first = Message.objects.order_by("pk").values_list("pk", flat=True)[0]
+    at = Message.objects.filter(pk__gte=first + int(messages)).order_by("pk").values_list("created_at", flat=True).first()
+    return at or timezone.now() - timedelta(days=1)
+
+
+def rows_of_all() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        time.sleep(1.2)  # the server's own count is a second late
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute("SELECT sum(n_tup_ins - n_tup_del)::bigint FROM pg_stat_user_tables WHERE schemaname = 'public'")
+        return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def probing(name: str) -> Iterator["subprocess.Popen[str]"]:
+    """Somebody who queues and claims a mail again and again until the end, and then says how long that took."""
+    command = [sys.executable, "-m", "tests.scale.message_probe"]
+    ends = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    probe = subprocess.Popen(command, env=environment(name), text=True, cwd=settings.BASE_DIR, **ends)
+    assert probe.stdout is not None
+    assert probe.stdout.readline() == "ready\n", "the other process did not start"
+    try:
+        yield probe
+    finally:
+        if probe.stdin:
+            probe.stdin.close()
+        probe.wait(timeout=60)
+
+
+def environment(name: str) -> dict[str, str]:
+    told = {"DJANGO_SETTINGS_MODULE": "tests.scale.ours_settings", "SCALE_DATABASE": name, "SECRET_KEY": settings.SECRET_KEY}
+    return os.environ | told | {"DEBUG": "0"}
