@@ -29,7 +29,8 @@ STANDING = np.dtype(
         ("over_cap", "?"),
         ("send_time", "i4"),  # seconds of the day
         ("swallowed", "u8"),
-    ]
+    ],
+    align=True,
 )  # a row of the schedule that may be written anew
 Events = tuple[Array, Array, Array, Array]  # contact, kind, day, campaign
 SAID = ("kind", "status", "reason", "send_on", "event_on", "moved_from", "window_end", "instance", "priority", "catch_up", "over_cap")
@@ -58,7 +59,8 @@ class Difference:
 
 def difference(rows: Array, standing: Array, held: Events, *, day: Any, overdue_days: int, send_time: int) -> Difference:
     """From STANDING to ROWs. `held` are the events of mails that nothing changes any more: a row about one is not written again."""
-    rows = rows[first_match(events(rows), held) < 0]
+    settled = first_match(events(rows), held) >= 0
+    rows = rows[~settled] if settled.any() else rows
     match = first_match(events(rows), events(standing))
     same = match >= 0
     new, old = rows[same], standing[match[same]]

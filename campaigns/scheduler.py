@@ -208,7 +208,7 @@ def capped(chunks: Sequence[Chunk], rows: Sequence[Array], *, caps: Caps, settin
         left.append(left_over(chunk, own, allowed, earlier))
         earlier = balance.merged([earlier, carried])
     found = placed(left, counts, caps=caps, settings=settings)
-    return [put_back(own, each.at, days) for own, each, days in zip(rows, left, found, strict=True)]
+    return [in_order(put_back(own, each.at, days)) for own, each, days in zip(rows, left, found, strict=True)]
 
 
 def allowances(counts: Array, *, caps: Caps, settings: SchedulerSettings) -> Array:
@@ -256,11 +256,11 @@ def placed_in(here: balance.Room, rows: Array, *, settings: SchedulerSettings) -
 
 
 def put_back(rows: Array, at: Array, found: Array) -> Array:
-    """The rows of a chunk, its left-over ones on their new days; those without one marked `over_cap`. `at` is where they stand."""
+    """The rows of a chunk, each where it stood: those `at` these places on their new days, without one `over_cap`."""
     without = np.isnat(found)
     rows = balance.moved(rows.copy(), at[~without], found[~without])
     rows["over_cap"][at[without]] = True
-    return in_order(rows)
+    return rows
 
 
 def limited(chunk: Chunk, rows: Array, *, day: Any, settings: SchedulerSettings) -> Array:
