@@ -43,7 +43,7 @@ CAMPAIGN_LAYERS = [
     | {"undoing", "proving"},
     {"explaining"},
     {"what_if", "runs"},
-    {"run_totals", "trials", "safeguard", "outages"},
+    {"run_totals", "trials", "safeguard"},
     {"chunks"},
     {"counts", "placing", "writing", "mail_writing"},
     {"contact_json", "loading", "differences", "importing", "targeting", "stopping", "rechecks", "wording", "mail_frame"},

@@ -78,6 +78,7 @@ RESUME = Act(
     refusal=lambda run: f"It is {run.get_status_display().lower()}: there is nothing to resume.",
     icon="play_arrow",
     in_bulk=False,
+    on_the_row=False,  # it asks the database whether it applies
 )
 RESUME_WITHOUT_BACKUP = Act(
     name="resume_without_backup",
@@ -92,6 +93,7 @@ RESUME_WITHOUT_BACKUP = Act(
     icon="heart_broken",
     is_dangerous=True,
     in_bulk=False,
+    on_the_row=False,  # it asks the database whether it applies
 )
 UNDO = Act(
     name="undo",
@@ -106,6 +108,7 @@ UNDO = Act(
     icon="undo",
     is_dangerous=True,
     in_bulk=False,
+    on_the_row=False,  # it asks the database whether it applies
 )
 
 
