@@ -26,7 +26,7 @@ from portal.admin import cells, run_progress, run_tables, schedule_cells, undo_t
 from portal.admin.acts import Act
 from portal.admin.operations import fresh, name_of
 from portal.admin.records import ReadOnly, Table
-from portal.admin.run_acts import MAY_RUN, RESUME, RESUME_WITHOUT_BACKUP, UNDO, has_written, told_before
+from portal.admin.run_acts import MAY_RUN, RESUME, RESUME_WITHOUT_BACKUP, UNDO, has_written, is_half_undone, told_before
 from portal.config.data import ConfigRefused
 from portal.dashboard import charts
 from portal.dashboard.campaign_figures import Day
@@ -48,6 +48,7 @@ NEXT = {  # what the page says below the bar
     RunStatus.UNDOING: f"The schedule is put back to what it was before, chunk by chunk. {LEAVE}",
     RunStatus.UNDONE: "The schedule was put back to what it was before.",
 }
+HALF_UNDONE = "A part of it is undone. Undo it to the end; or plan anew, and it is all put right."
 COUNTS = {  # name: label, which planned mails it leads to
     "scheduled": ("Planned", "planned"),
     "skipped": ("Skipped", "skipped"),
@@ -210,7 +211,7 @@ class RunDesk(ReadOnly):
             "run": run,
             "badge": state_badge(run),
             "progress": run_progress.of(run, now=timezone.now()),
-            "says": NEXT[RunStatus(run.status)],
+            "says": HALF_UNDONE if is_half_undone(run) else NEXT[RunStatus(run.status)],
             "counts": counts(run) if run.status in TOLD else [],
             "moves": run.status in AT_WORK,
             "proof_url": proof_url(run),

@@ -2,6 +2,7 @@
 
 import time
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db.models import F
@@ -24,6 +25,12 @@ def start_run(contacts: int = CONTACTS) -> int:
     if not Contact.objects.exists():
         Contact.objects.bulk_create(contact(number) for number in range(contacts))
     return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={}, without_backup="A test")).pk
+
+
+def start_safe_run(folder: str) -> int:
+    """Likewise, but it backs up first what it may change."""
+    SchedulerRun.objects.filter(pk=start_run()).delete()
+    return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={}, backup_to=Path(folder))).pk
 
 
 def contact(number: int) -> Contact:

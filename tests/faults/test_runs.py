@@ -57,6 +57,26 @@ def test_whatever_strikes_a_run_it_writes_the_same_schedule(clean_lab: Lab, poin
     assert clean_lab.zygote.run("verify_schedules") == []
 
 
+@pytest.mark.parametrize("fault", ["kill", "stop the database"])
+@pytest.mark.parametrize("point", sorted(point for point in POINTS if point.startswith("backup.")))
+def test_whatever_strikes_its_backup_a_run_has_one_before_it_writes(clean_lab: Lab, point: str, fault: str):
+    expected = unharmed(clean_lab)
+    backups = clean_lab.folder / "backups"
+    clean_lab.zygote.run("start_safe_run", folder=str(backups))
+    place, marks = clean_lab.place(lease_seconds=0.7, settle_seconds=0), clean_lab.folder / "marks"
+
+    worker = clean_lab.fork("work", place=place, steps=["share a run"], fault=f"{point}={FAULTS[fault]}", marks=str(marks))
+    strike(clean_lab, marks / point, fault)
+    if fault == "stop the database":
+        clean_lab.database.start()
+    worker.has_ended(within_seconds=60)
+
+    assert clean_lab.zygote.run("finish_run") == expected
+    assert clean_lab.zygote.run("verify_schedules") == []
+    assert clean_lab.database.ask("SELECT without_backup, backup_id IS NOT NULL FROM campaigns_schedulerrun") == [("", True)]
+    assert [path.suffix for path in backups.iterdir()] == [".dump"]
+
+
 def rage(lab: Lab, *, kills: int) -> None:
     """Two workers share the run; so many are killed, each after a moment at random."""
     expected, chance = unharmed(lab), random.Random(SEED)

@@ -55,6 +55,7 @@ class Command(PortalCommand):
                 run = dry(order) if dry_run else runs.start(order)
             if not dry_run:
                 self.join(run, workers=workers)
+                planning.forget_replaced()
         except runs.RunUnderWay as under_way:
             return Report(facts={"already_running": True, "run_id": under_way.run.pk}, text=str(under_way))
         except runs.RunFailed as failure:
