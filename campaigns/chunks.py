@@ -13,7 +13,7 @@ from campaigns.packing import packed, unpacked
 from campaigns.rules import balance
 from campaigns.rules.balance import TALLY, Caps
 from campaigns.rules.campaign_days import TAKEN, taken_days
-from campaigns.rules.shapes import DAY, ROW, Array, Contacts
+from campaigns.rules.shapes import DAY, ROW, Array, Contacts, without
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
 
@@ -82,7 +82,8 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
     rows = smoothed(kept, decided_by(run))
     if chunk.found is not None:
         rows = scheduler.put_back(rows, placing.places_of(chunk.left), unpacked(chunk.found, FOUND)["found"])
-    rows = rows[np.isin(rows["contact"], loading.ids(some))]  # a contact may have been deleted since
+    gone = ~np.isin(contacts.id, loading.ids(some))  # a contact may have been deleted since
+    rows = without(rows, np.isin(rows["contact"], contacts.id[gone]))
     history = loading.held(some, contacts, day=day, settings=settings)
     rows = scheduler.limited(Chunk(contacts=contacts, history=history), rows, day=day, settings=settings)
     found = difference(

@@ -147,6 +147,11 @@ def first_match(wanted: tuple[Array, ...], known: tuple[Array, ...]) -> Array:
     return np.where(here[at] == there, order[at], -1)
 
 
+def without(rows: Array, taken_out: Array) -> Array:
+    """The rows but for these; all of them, and no copy, where none is."""
+    return rows[~taken_out] if taken_out.any() else rows
+
+
 def numbered(parts: Sequence[Array]) -> Array:
     """One number for each row that sorts as its parts do, the first of them first and NaT last; equal rows have the same."""
     size, total = 1, np.zeros(len(parts[0]), "i8")
