@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import DateTimeField, F, Value
 from django.db.models.functions import Coalesce
 
@@ -14,6 +14,7 @@ from messaging.models import LoggedMessage, LoggedSession, LogStatus
 from messaging.models.logged import REACHED_FROM, SUCCESSES
 
 KIND = "logged"
+LEFT_TO_THE_SERVER = {"id", "created_at"}
 STAMPED = {  # which times a status implies
     LogStatus.SENT: ["sent_at"],
     LogStatus.DELIVERED: ["sent_at", "delivered_at"],
@@ -51,12 +52,23 @@ def _end_session(fact: spool.Fact, at: datetime) -> None:
 
 def _message(fact: spool.Fact, at: datetime) -> None:
     told = {name: value for name, value in fact.items() if name not in ("act", "at", "status")}
-    first = {"status": LogStatus.PENDING, "logged_at": at, "is_stub": False}
-    log_id = told.pop("log_id")
-    row, is_new = LoggedMessage.objects.get_or_create(log_id=log_id, defaults=told | first)
-    if not is_new and row.is_stub:
+    stamps = dict.fromkeys(STAMPED.get(LogStatus(fact["status"]), []), at)
+    if _is_new(LoggedMessage(**told, status=fact["status"], logged_at=at, is_stub=False, **stamps)):
+        return
+    row = LoggedMessage.objects.get(log_id=told.pop("log_id"))
+    if row.is_stub:
         LoggedMessage.objects.filter(pk=row.pk).update(**told, logged_at=at, is_stub=False)
     _set_status(row.pk, fact["status"], at)
+
+
+def _is_new(row: LoggedMessage) -> bool:
+    """Whether this stored it: one statement, which is all that a caller waits for in nearly every case."""
+    fields = [field for field in LoggedMessage._meta.concrete_fields if field.name not in LEFT_TO_THE_SERVER]
+    columns, places = ", ".join(str(field.column) for field in fields), ", ".join(["%s"] * len(fields))
+    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO messaging_loggedmessage ({columns}) VALUES ({places}) ON CONFLICT (log_id) DO NOTHING", values)
+        return cursor.rowcount == 1
 
 
 def _status(fact: spool.Fact, at: datetime) -> None:

@@ -3,14 +3,15 @@
 PID is the case's number inside the case-management system; PV is the imaging practice's own file number.
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Self
 
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Greatest, TruncDate
+from django.utils import timezone
 
 from messaging.models.message import Message
 
@@ -99,9 +100,17 @@ class CaseQuerySet(models.QuerySet):
                 told = Q(status__in=[CaseStatus.LITIGATION, CaseStatus.SETTLED]) | Q(status_note__iregex="litigat|settle")
                 return cases.filter(old).exclude(told)
         least, below = DAYS_OF_SILENCE[Category(category)]
-        if least is not None:
-            cases = cases.filter(last_contact_on__lte=on - timedelta(days=least))
-        return cases if below is None else cases.filter(last_contact_on__gt=on - timedelta(days=below))
+        cases = cases.filter(contacted_since(on - timedelta(days=below - 1) if below else None))
+        return cases if least is None else cases.exclude(contacted_since(on - timedelta(days=least - 1)))
+
+
+def contacted_since(day: date | None) -> Q:
+    """Whether anybody wrote on that day or later, or at all. Only the first mail that shows it is looked for, not the last of each case."""
+    ours = Message.objects.filter(case=OuterRef("pk")).production().sent()
+    if day is None:
+        return Q(last_sent_on__isnull=False) | Q(last_reply_on__isnull=False) | Q(Exists(ours))
+    begins = timezone.make_aware(datetime.combine(day, time()))
+    return Q(last_sent_on__gte=day) | Q(last_reply_on__gte=day) | Q(Exists(ours.filter(sent_at__gte=begins)))
 
 
 class Case(models.Model):

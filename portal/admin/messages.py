@@ -139,13 +139,11 @@ class MessageDesk(ReadOnly):
         return (queryset.alias(low=Lower("intended_for")).filter(self.found(term)) if term else queryset), False
 
     def found(self, term: str) -> Q:
-        bare = term.strip("<>")
-        found = Q(key=term) | Q(message_id=f"<{bare}>")
+        exactly = named_exactly(term)
         if term.isascii() and term.isdecimal():
-            if len(term) < 19:
-                found |= Q(pk=int(term))
-            return found | Q(case__in=some_cases(Q(pid=term) | Q(pv=term)))
-        return found | Q(low__startswith=term.lower())
+            number = [int(term)] if len(term) < 19 else []
+            return Q(pk__in=[*exactly, *number]) | Q(case__in=some_cases(Q(pid=term) | Q(pv=term)))
+        return Q(pk__in=exactly) if exactly else Q(low__startswith=term.lower())
 
     def known_as(self, row: Any) -> str:
         return f"{subject_of(row)} – to {row.intended_for}"
@@ -200,6 +198,12 @@ class MessageDesk(ReadOnly):
 def subject_of(message: Message) -> str:
     """As it was meant: without what test mode writes before it."""
     return message.subject.removeprefix(f"[TEST for {message.intended_for}] ")
+
+
+def named_exactly(term: str) -> list[int]:
+    """The messages with this key or Message-ID, fetched first: asked together with an address, all that begin like it would be read."""
+    named = Q(key=term) | Q(message_id=f"<{term.strip('<>')}>")
+    return list(Message.objects.filter(named).order_by().values_list("pk", flat=True))
 
 
 def some_cases(condition: Q) -> list[int]:

@@ -43,6 +43,7 @@ def test_every_page_fits_a_phone_is_dark_and_says_that_this_is_a_test(busy: Offi
     look(page, "/admin/portal/configversion/", picture_as="configuration")
     look(page, "/admin/portal/configversion/new/state_rules/")
     look(page, "/admin/summaries/", picture_as="summaries")
+    look(page, "/admin/health/", picture_as="health")
     look(page, "/admin/campaigns/schedulerrun/plan/", picture_as="plan-now")
     look(page, "/admin/campaigns/importjob/add/", picture_as="import")
     look(page, "/admin/messaging/case/import/")

@@ -260,8 +260,8 @@ def many_messages():
 
 PLANS = [
     ("?q=r123@firm", "message_intended_for"),
-    ("?q=k:77", "one_message_per_key"),
-    ("?q=%3Cm77@p.example%3E", "one_message_per_message_id"),
+    ("?q=k:77", "messaging_message_pkey"),
+    ("?q=%3Cm77@p.example%3E", "messaging_message_pkey"),
     ("?q=400001", "message_case"),
     ("?state=needs_a_person", "message_needs_a_person"),
     ("?state=in_doubt", "message_needs_a_person"),

@@ -13,7 +13,7 @@ from django.db import connection
 AT_ONCE = 500_000  # messages made by one statement
 DAYS = 1_095
 SEVERAL = 500  # messages of a session
-CASE_MAILS = 40  # of a case
+CASE_MAILS = 200  # of a case
 BIG_SESSION = 1  # has three in a hundred of all messages
 MADE_AT = "(now() - (%(messages)s - n) * (interval '1095 days' / %(messages)s))"
 CASE_OF = "CASE WHEN n %% 10 < 4 THEN 1 + n * 7919 %% %(cases)s END"

@@ -49,13 +49,15 @@ def exported(name: str, *, days: int, form: str, out: Path) -> None:
 def retention_of_a_million(name: str) -> None:
     """Old mails with their attempts and events go, so many that a million rows go in all; or as many as there are."""
     before = older_than(ROWS / PER_MESSAGE / GOING)
-    counted, batches = rows_of_all(), [time.monotonic()]
+    counted = rows_of_all()
+    batches: list[float] = []
 
     def between() -> bool:
         batches.append(time.monotonic())
         return False
 
     with probing(name) as probe:
+        between()
         deleted = retention.delete_old(before=before, stop=between)
     spent = [after - earlier for earlier, after in pairwise(batches)]
     told = probe.stdout.read() if probe.stdout else ""
