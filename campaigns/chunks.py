@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 from django.db.models.functions import Now
 
-from campaigns import counts, day_counts, loading, replaced_rows, scheduler, writing
+from campaigns import counts, day_counts, loading, placing, replaced_rows, scheduler, writing
 from campaigns.differences import difference, held_events
 from campaigns.models import RunChunk, SchedulerRun, Step
 from campaigns.packing import packed, unpacked
 from campaigns.rules import balance
 from campaigns.rules.balance import TALLY, Caps
 from campaigns.rules.campaign_days import TAKEN, taken_days
-from campaigns.rules.shapes import DAY, LEFT, ROW, Array, Contacts
-from campaigns.scheduler import Chunk, LeftOver
+from campaigns.rules.shapes import DAY, ROW, Array, Contacts, without
+from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
 
 Facts = dict[str, Any]
@@ -28,7 +28,6 @@ PLAN = {
     "effective_date": np.dtype(DAY),
 }
 DECIDED = {"crowded": np.dtype(DAY), "counts": TALLY, "allowed": TALLY}
-LEFT_OVER = {"at": np.dtype("i8"), "left": LEFT, "taken": TAKEN}
 FLOW = {"flow": day_counts.FLOW}
 EARLIER = {"earlier": TALLY}
 FOUND = {"found": np.dtype(DAY)}
@@ -72,8 +71,7 @@ def settle(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, writ
     rows = smoothed(kept, decided)
     at = balance.left_over(rows, decided["allowed"], unpacked(chunk.earlier, EARLIER)["earlier"])
     left = scheduler.with_contacts(rows[at], contacts_of(kept))
-    taken = kept["taken"][np.isin(kept["taken"]["contact"], left["contact"])]
-    return {"left": packed({"at": at, "left": left, "taken": taken})}
+    return {"left": placing.kept(at, left, kept["taken"])}
 
 
 def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write: bool) -> Facts:
@@ -83,8 +81,9 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
     contacts = contacts_of(kept)
     rows = smoothed(kept, decided_by(run))
     if chunk.found is not None:
-        rows = scheduler.put_back(rows, left_of(chunk), unpacked(chunk.found, FOUND)["found"])
-    rows = rows[np.isin(rows["contact"], loading.ids(some))]  # a contact may have been deleted since
+        rows = scheduler.put_back(rows, placing.places_of(chunk.left), unpacked(chunk.found, FOUND)["found"])
+    gone = ~np.isin(contacts.id, loading.ids(some))  # a contact may have been deleted since
+    rows = without(rows, np.isin(rows["contact"], contacts.id[gone]))
     history = loading.held(some, contacts, day=day, settings=settings)
     rows = scheduler.limited(Chunk(contacts=contacts, history=history), rows, day=day, settings=settings)
     found = difference(
@@ -120,11 +119,6 @@ def contacts_of(kept: Mapping[str, Array]) -> Contacts:
 
 def decided_by(run: SchedulerRun) -> dict[str, Array]:
     return unpacked(run.decided, DECIDED)
-
-
-def left_of(chunk: RunChunk) -> LeftOver:
-    told = unpacked(chunk.left, LEFT_OVER)
-    return LeftOver(at=told["at"], rows=told["left"], taken=told["taken"])
 
 
 STEPS: dict[Step, Callable[[SchedulerRun, RunChunk, SchedulerSettings, bool], Facts]] = {

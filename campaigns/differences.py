@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from campaigns.rules.email_types import is_campaign
-from campaigns.rules.shapes import DAY, Array, Status, first_match
+from campaigns.rules.shapes import DAY, Array, Reason, Status, first_match, without
 
 STANDING = np.dtype(
     [
@@ -29,7 +29,8 @@ STANDING = np.dtype(
         ("over_cap", "?"),
         ("send_time", "i4"),  # seconds of the day
         ("swallowed", "u8"),
-    ]
+    ],
+    align=True,
 )  # a row of the schedule that may be written anew
 Events = tuple[Array, Array, Array, Array]  # contact, kind, day, campaign
 SAID = ("kind", "status", "reason", "send_on", "event_on", "moved_from", "window_end", "instance", "priority", "catch_up", "over_cap")
@@ -58,7 +59,7 @@ class Difference:
 
 def difference(rows: Array, standing: Array, held: Events, *, day: Any, overdue_days: int, send_time: int) -> Difference:
     """From STANDING to ROWs. `held` are the events of mails that nothing changes any more: a row about one is not written again."""
-    rows = rows[first_match(events(rows), held) < 0]
+    rows = without(rows, first_match(events(rows), held) >= 0)
     match = first_match(events(rows), events(standing))
     same = match >= 0
     new, old = rows[same], standing[match[same]]
@@ -91,16 +92,21 @@ def held_events(history: Array, ids: Array) -> Events:
 
 
 def unaltered(new: Array, old: Array, *, day: Any, send_time: int) -> Array:
-    """Whether each row says what stands there already. One that was skipped on a day that is over keeps it, for the same reason."""
-    same = np.all([equal(new[name], old[name]) for name in (*SAID, "swallowed")], axis=0) & (old["send_time"] == send_time)
-    history = (new["status"] == Status.SKIPPED) & (old["send_on"] < day)
-    for name in ("status", "reason", "window_end"):
-        history &= equal(new[name], old[name])
-    return same | history
+    """Whether each row says what stands there already. One that was skipped on a day that is over keeps that day, for the same reason.
+
+    So does one whose campaign's day has passed since: it was not missed, it was kept back, and the window's own mail tells of it.
+    """
+    same = old["send_time"] == send_time
+    for name in (*SAID, "swallowed"):
+        same &= equal(new[name], old[name])
+    for_the_same = equal(new["reason"], old["reason"]) & equal(new["window_end"], old["window_end"])
+    history = (new["status"] == Status.SKIPPED) & (old["status"] == Status.SKIPPED) & (old["send_on"] < day)
+    return same | (history & (for_the_same | (new["reason"] == Reason.MISSED)))
 
 
 def equal(new: Array, old: Array) -> Array:
-    return (new == old) | (np.isnat(new) & np.isnat(old)) if new.dtype.kind == "M" else new == old
+    """NaT among them: as numbers, days without a date are alike."""
+    return new.view("i8") == old.view("i8") if new.dtype.kind == "M" else new == old
 
 
 def obsolete(rows: Array, *, day: Any) -> Array:

@@ -34,7 +34,7 @@ OF_SCHEDULES = [
         slow=True,
         sql="""
             SELECT r.id FROM campaigns_schedulerrun r LEFT JOIN campaigns_runchunk c ON c.run_id = r.id WHERE r.status = 'completed'
-            GROUP BY r.id HAVING coalesce(sum(c.contacts), 0) <> r.contacts OR count(c.id) <> r.chunk_count
+            GROUP BY r.id, r.contacts, r.chunk_count HAVING coalesce(sum(c.contacts), 0) <> r.contacts OR count(c.id) <> r.chunk_count
                 OR count(c.id) <> count(c.done_at)""",
     ),
     Invariant(

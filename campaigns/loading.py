@@ -60,7 +60,7 @@ AHEAD = f"""
         AND coalesce(mail.event_on >= %(day)s::date + %(longest_lead)s, false)
 """  # planned, and its own day is ahead too: the rules find it again without being told
 HISTORIES = f"{SENDABLE} UNION ALL {WITHHELD} ORDER BY 1, 2"
-OF_CONCERN = f"{SENDABLE} AND NOT ({AHEAD}) UNION ALL {WITHHELD} AND mail.send_on < %(day)s ORDER BY 1, 2"
+OF_CONCERN = f"{SENDABLE} AND NOT ({AHEAD}) UNION ALL {WITHHELD} AND mail.send_on <= %(day)s ORDER BY 1, 2"  # withheld on its last day too
 HELD = f"{SENDABLE} AND (mail.status <> '{Status.PRE_SCHEDULED}' OR mail.send_on < %(day)s) ORDER BY 1, 2"
 EVENTS = """
     SELECT contact_id, (kind = 'eligibility_answered')::int4, coalesce(has_conditions, false)::int4,

@@ -59,7 +59,7 @@ def unpacked(data: bytes | memoryview | None, dtypes: Mapping[str, np.dtype[Any]
     at = SIZE + int.from_bytes(source[:SIZE], "big")
     for name, field, length, narrow, least, has_gaps in json.loads(source[SIZE:at]):
         if len(found[name]) != length:
-            found[name] = np.empty(length, dtypes[name])
+            found[name] = np.zeros(length, dtypes[name])
         column = found[name][field] if field else found[name]
         if not narrow:
             fill(column, least)

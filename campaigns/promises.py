@@ -1,7 +1,6 @@
 """What PostgreSQL itself keeps true of campaigns beyond the models' constraints, whoever writes. The migration installs it.
 
-A schedule is written by millions, so its guards are conditions of triggers: no function runs unless something is refused. And what a
-foreign key says of its contact is asked once a statement, not once a row: that took four tenths of a run's time in the database.
+A schedule is written by millions, so its guards are conditions of triggers: no function runs unless something is refused.
 """
 
 from campaigns.models.imports import IMPORT_FACTS, IMPORT_MOVES
@@ -43,56 +42,6 @@ SCHEDULE = f"""
         FOR EACH ROW WHEN (OLD.status = 'scheduled' AND NEW.status <> 'scheduled') EXECUTE FUNCTION campaigns_schedule_release();
     CREATE TRIGGER campaigns_schedule_kept BEFORE DELETE ON campaigns_emailschedule
         FOR EACH ROW WHEN (OLD.status IN ('scheduled', 'cancelled')) EXECUTE FUNCTION campaigns_schedule_refuse();
-"""
-
-# KEY SHARE is the lock of a foreign key: whoever deletes one of these contacts waits for us, and finds our rows afterwards. That needs a
-# look at what was committed since, which REPEATABLE READ does not have; SERIALIZABLE notices by itself.
-CONTACTS = """
-    CREATE FUNCTION campaigns_schedule_has_contact() RETURNS trigger LANGUAGE plpgsql AS $$
-    DECLARE
-        missing bigint;
-    BEGIN
-        IF TG_LEVEL = 'ROW' THEN
-            PERFORM FROM campaigns_contact WHERE id = NEW.contact_id FOR KEY SHARE;
-            missing := CASE WHEN NOT FOUND THEN NEW.contact_id END;
-        ELSE
-            SELECT contact_id INTO missing FROM (SELECT DISTINCT contact_id FROM added) AS asked
-            WHERE NOT EXISTS (SELECT FROM campaigns_contact WHERE id = asked.contact_id FOR KEY SHARE);
-        END IF;
-        IF missing IS NOT NULL THEN
-            RAISE EXCEPTION 'there is no contact % to plan a mail for', missing
-                USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'schedule_has_its_contact';
-        END IF;
-        RETURN NULL;
-    END $$;
-    CREATE TRIGGER campaigns_schedule_has_contact AFTER INSERT ON campaigns_emailschedule
-        REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION campaigns_schedule_has_contact();
-    CREATE TRIGGER campaigns_schedule_has_contact_still AFTER UPDATE OF contact_id ON campaigns_emailschedule
-        FOR EACH ROW WHEN (OLD.contact_id <> NEW.contact_id) EXECUTE FUNCTION campaigns_schedule_has_contact();
-
-    CREATE FUNCTION campaigns_contact_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF TG_OP = 'TRUNCATE' THEN
-            IF EXISTS (SELECT FROM campaigns_emailschedule) THEN
-                RAISE EXCEPTION 'mails are planned for contacts: these cannot all go' USING ERRCODE = 'foreign_key_violation';
-            END IF;
-            RETURN NULL;
-        END IF;
-        IF current_setting('transaction_isolation') = 'repeatable read' THEN
-            RAISE EXCEPTION 'contacts are not deleted in REPEATABLE READ' USING ERRCODE = 'feature_not_supported';
-        END IF;
-        IF (EXISTS (SELECT FROM campaigns_emailschedule WHERE contact_id = OLD.id AND parent_id IS NULL)
-            OR EXISTS (SELECT FROM campaigns_emailschedule WHERE contact_id = OLD.id AND parent_id IS NOT NULL))
-            AND NOT EXISTS (SELECT FROM campaigns_contact WHERE id = OLD.id)
-        THEN
-            RAISE EXCEPTION 'mails are planned for contact %, or were sent: it stays', OLD.id
-                USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'schedule_has_its_contact';
-        END IF;
-        RETURN NULL;
-    END $$;
-    CREATE CONSTRAINT TRIGGER campaigns_contact_stays AFTER DELETE OR UPDATE OF id ON campaigns_contact
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION campaigns_contact_stays();
-    CREATE TRIGGER campaigns_contacts_stay AFTER TRUNCATE ON campaigns_contact
-        FOR EACH STATEMENT EXECUTE FUNCTION campaigns_contact_stays();
 """
 
 # Who did it is told by set_config('app.actor', <user id>, true) in the same transaction; see changes.py.
@@ -143,7 +92,7 @@ REPLACED = """
 IMPORTS = guard_sql(table="campaigns_importjob", moves=IMPORT_MOVES, facts=IMPORT_FACTS)
 
 BIG = ("campaigns_emailschedule", "campaigns_engagementevent")
-SQL = tuned(*BIG) + SCHEDULE + CONTACTS + CHANGES + REPLACED + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
+SQL = tuned(*BIG) + SCHEDULE + CHANGES + REPLACED + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
 
 REVERSE = f"""{untuned(*BIG)}
     DROP TRIGGER campaigns_importjob_guard ON campaigns_importjob;
@@ -153,15 +102,11 @@ REVERSE = f"""{untuned(*BIG)}
     DROP TRIGGER campaigns_change_frozen ON campaigns_campaignchange;
     DROP TRIGGER campaigns_instance_changed ON campaigns_campaigninstance;
     DROP TRIGGER campaigns_type_changed ON campaigns_campaigntype;
-    DROP TRIGGER campaigns_contacts_stay ON campaigns_contact;
-    DROP TRIGGER campaigns_contact_stays ON campaigns_contact;
-    DROP TRIGGER campaigns_schedule_has_contact_still ON campaigns_emailschedule;
-    DROP TRIGGER campaigns_schedule_has_contact ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_kept ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_released ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_pinned ON campaigns_emailschedule;
     DROP TRIGGER campaigns_schedule_moves ON campaigns_emailschedule;
-    DROP FUNCTION campaigns_importjob_guard, campaigns_contact_stays, campaigns_schedule_has_contact;
-    DROP FUNCTION campaigns_replaced_refuse, campaigns_schedulerrun_guard, campaigns_change_kept, campaigns_note_change,
-        campaigns_schedule_release, campaigns_schedule_refuse;
+    DROP FUNCTION campaigns_importjob_guard, campaigns_replaced_refuse;
+    DROP FUNCTION campaigns_schedulerrun_guard, campaigns_change_kept, campaigns_note_change, campaigns_schedule_release,
+        campaigns_schedule_refuse;
 """

@@ -7,8 +7,8 @@ import numpy as np
 from django.db.models import Count, Sum
 from django.db.models.functions import Now
 
-from campaigns import counts, day_counts, scheduler
-from campaigns.chunks import FLOW, caps, day_of, decided_by, left_of
+from campaigns import counts, day_counts, placing, scheduler
+from campaigns.chunks import FLOW, caps, day_of, decided_by
 from campaigns.day_counts import FLOW as FLOW_DTYPE
 from campaigns.models import CampaignChange, Contact, ContactToPlan, EmailSchedule, RunChunk, RunStatus, SchedulerRun, Scope, Status, Step
 from campaigns.packing import packed, unpacked
@@ -58,11 +58,9 @@ def caps_of(run: SchedulerRun, settings: SchedulerSettings) -> Caps:
 
 def after_settling(run: SchedulerRun, settings: SchedulerSettings) -> Next:
     """Where the rows go that their day does not keep."""
-    chunks = list(run.chunks.only("left").order_by("number"))
-    left = [left_of(chunk) for chunk in chunks]
-    found = scheduler.placed(left, decided_by(run)["counts"], caps=caps_of(run, settings), settings=settings)
-    for chunk, days in zip(chunks, found, strict=True):
-        RunChunk.objects.filter(pk=chunk.pk).update(found=packed({"found": days}))
+    chunks = run.chunks.order_by("number").values_list("pk", "left").iterator(chunk_size=8)
+    for pk, days in placing.placed(chunks, decided_by(run)["counts"], caps=caps_of(run, settings), settings=settings):
+        RunChunk.objects.filter(pk=pk).update(found=packed({"found": days}))
     return Step.WRITE, {}
 
 

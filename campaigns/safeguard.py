@@ -74,6 +74,12 @@ def waive(run_id: int, *, reason: str, by: Any = None) -> bool:
     return True
 
 
+def failed_lately(*, within: timedelta) -> bool:
+    """Whether the newest run could have no backup, not longer ago than that."""
+    newest = SchedulerRun.objects.order_by("-pk")[:1].values("pk")
+    return SchedulerRun.objects.filter(pk__in=newest, status=RunStatus.FAILED, step=Step.BACKUP, ended_at__gt=Now() - within).exists()
+
+
 def seconds(run: SchedulerRun) -> float:
     """How long its own backup took; 0 where it began from another's."""
     own: BackupHistory | None = run.backup

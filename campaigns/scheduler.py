@@ -208,7 +208,7 @@ def capped(chunks: Sequence[Chunk], rows: Sequence[Array], *, caps: Caps, settin
         left.append(left_over(chunk, own, allowed, earlier))
         earlier = balance.merged([earlier, carried])
     found = placed(left, counts, caps=caps, settings=settings)
-    return [put_back(*each) for each in zip(rows, left, found, strict=True)]
+    return [in_order(put_back(own, each.at, days)) for own, each, days in zip(rows, left, found, strict=True)]
 
 
 def allowances(counts: Array, *, caps: Caps, settings: SchedulerSettings) -> Array:
@@ -238,25 +238,29 @@ def placed(left: Sequence[LeftOver], counts: Array, *, caps: Caps, settings: Sch
     rows = np.concatenate([each.rows for each in left])
     order = balance.best_first(rows)
     rows = rows[order]
-    contacts = Contacts(rows["contact"], rows["state"], rows["birthday"], rows["effective_date"])
+    here = room(counts, CampaignDays([each.taken for each in left]), caps=caps, settings=settings)
     found = np.empty(len(rows), DAY)
-    found[order] = balance.placed(
-        rows,
-        counts,
-        cap=caps.daily,
-        horizon_days=settings.horizon_days,
-        judge=judge_of(contacts, rows["respects"], settings),
-        taken=CampaignDays([each.taken for each in left]),
-    )
+    for at in balance.by_day(rows):
+        found[order[at]] = placed_in(here, rows[at], settings=settings)
     return np.split(found, np.cumsum([len(each.at) for each in left])[:-1])
 
 
-def put_back(rows: Array, left: LeftOver, found: Array) -> Array:
-    """The rows of a chunk, its left-over ones on their new days; those without one marked `over_cap`."""
+def room(counts: Array, taken: CampaignDays, *, caps: Caps, settings: SchedulerSettings) -> balance.Room:
+    return balance.room(counts, taken, cap=caps.daily, horizon_days=settings.horizon_days)
+
+
+def placed_in(here: balance.Room, rows: Array, *, settings: SchedulerSettings) -> Array:
+    """The new day of each row in LEFT, which are of one day, best first; NaT where none has room."""
+    contacts = Contacts(rows["contact"], rows["state"], rows["birthday"], rows["effective_date"])
+    return here.find(rows, judge_of(contacts, rows["respects"], settings))
+
+
+def put_back(rows: Array, at: Array, found: Array) -> Array:
+    """The rows of a chunk, each where it stood: those `at` these places on their new days, without one `over_cap`."""
     without = np.isnat(found)
-    rows = balance.moved(rows.copy(), left.at[~without], found[~without])
-    rows["over_cap"][left.at[without]] = True
-    return in_order(rows)
+    rows = balance.moved(rows.copy(), at[~without], found[~without])
+    rows["over_cap"][at[without]] = True
+    return rows
 
 
 def limited(chunk: Chunk, rows: Array, *, day: Any, settings: SchedulerSettings) -> Array:

@@ -39,12 +39,20 @@ SMALL = {  # what a standing row says in few bits, all of it in one number: SQL,
     "send_time": ("date_part('epoch', mail.send_time)::int4", 17, 0),
 }
 SHIFTS = dict(zip(SMALL, accumulate((bits for _, bits, _ in SMALL.values()), initial=0), strict=False))
+DAYS = (("send_on", "event_on"), ("moved_from", "window_end"))  # two in one number
+
+
+def pair_of_days(first: str, second: str) -> str:
+    """SQL: the one in the upper half, the other in the lower one, counted from NOTHING."""
+    numbers = (f"coalesce(mail.{name} - date '1970-01-01', {NOTHING})::int8" for name in (first, second))
+    return f"(({next(numbers)} << 32) | ({next(numbers)} - ({NOTHING})))"
+
+
 SMALL_NUMBERS = [f"((({sql}) + {more})::int8 << {SHIFTS[name]})" for name, (sql, _, more) in SMALL.items()]
 STANDS = f"""
     SELECT mail.contact_id, mail.id,
         {" | ".join(SMALL_NUMBERS)},
-        mail.send_on - date '1970-01-01', coalesce(mail.event_on - date '1970-01-01', {NOTHING}),
-        coalesce(mail.moved_from - date '1970-01-01', {NOTHING}), coalesce(mail.window_end - date '1970-01-01', {NOTHING}),
+        {", ".join(pair_of_days(*pair) for pair in DAYS)},
         coalesce(mail.campaign_instance_id, {NO_INSTANCE}),
         CASE WHEN mail.metadata IS NULL THEN 0 ELSE (
             SELECT coalesce(bit_or(1::int8 << (array_position(%(names)s::text[], type) - 1)), 0)
@@ -53,9 +61,8 @@ STANDS = f"""
     FROM campaigns_emailschedule AS mail
     WHERE {{some}} AND mail.status IN ('{Status.PRE_SCHEDULED}', '{Status.SKIPPED}') AND mail.parent_id IS NULL
         AND {RECENT}
-    ORDER BY mail.contact_id, mail.id
 """
-STANDS_DTYPE = "i8,i8,i8,i4,i4,i4,i4,i8,i8"
+STANDS_DTYPE = "i8,i8,i8,i8,i8,i8,i8"
 CHECKSUM = """
     SELECT coalesce(sum(hash_record_extended(ROW(contact_id, email_type::text, send_on, send_time, status::text, skip_reason::text,
         priority, event_on, moved_from, window_end, catch_up, over_cap, metadata, campaign_instance_id, parent_id, message_id), 0)), 0)
@@ -72,14 +79,14 @@ CONTACTS_CHECKSUM = """
 
 
 def standing(some: Some, *, day: Any, settings: SchedulerSettings) -> Array:
-    """What stands in the schedule for these contacts and may be written anew, as STANDING. Follow-ups are not among it."""
+    """What stands in the schedule for these contacts and may be written anew, as STANDING, in any order. Follow-ups are not among it."""
     rows = table(STANDS, some, facts(some, day=day, settings=settings), column="mail.contact_id", dtype=STANDS_DTYPE)
     found = np.empty(len(rows), STANDING)
     for name, (_, bits, more) in SMALL.items():
         found[name] = (rows["f2"] >> SHIFTS[name] & (1 << bits) - 1) - more
-    for column, name in (("f3", "send_on"), ("f4", "event_on"), ("f5", "moved_from"), ("f6", "window_end")):
-        found[name] = days(rows[column])
-    for column, name in (("f0", "contact"), ("f1", "id"), ("f7", "instance"), ("f8", "swallowed")):
+    for column, (first, second) in (("f3", DAYS[0]), ("f4", DAYS[1])):
+        found[first], found[second] = days(rows[column] >> 32), days((rows[column] & 2**32 - 1) + NOTHING)
+    for column, name in (("f0", "contact"), ("f1", "id"), ("f5", "instance"), ("f6", "swallowed")):
         found[name] = rows[column]
     return found
 

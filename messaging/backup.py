@@ -171,9 +171,11 @@ def _read_back(path: Path, beat: Callable[[], None] = postgres_programs.nobody) 
 
 
 def _give_up_vanished() -> None:
-    """A backup that was never finished says so. Nobody else is at work: the lock is ours."""
+    """A backup that was never finished says so, and its file is gone. Nobody else is at work: the lock is ours."""
     vanished = BackupHistory.objects.filter(status=BackupStatus.STARTED)
-    vanished.update(status=BackupStatus.FAILED, error="The process that made it vanished.")
+    for path in vanished.values_list("path", flat=True):
+        _remove(Path(path))
+    vanished.update(status=BackupStatus.FAILED, error="The process that made it vanished, or lost the database.")
 
 
 def _forget_older(folder: Path, *, tables: list[str], keep: int) -> None:

@@ -1,16 +1,18 @@
 """The scheduler in the background: everybody's run, the runs of those whom a change touches, a hand for a run under way or undone."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from campaigns import replaced_rows, rescheduling, runs, undoing
+from campaigns import replaced_rows, rescheduling, runs, safeguard, undoing
 from campaigns.models import RunStatus, SchedulerRun
 from campaigns.runs import Order
 from messaging.models import Mode
 from portal import shutdown, wiring
 
 Summary = dict[str, Any]
+LEFT_ALONE = timedelta(hours=1)
 
 
 def order(*, by: Any = None, reason: str = "") -> Order:
@@ -49,7 +51,12 @@ def join() -> Summary:
 
 
 def reschedule() -> Summary:
-    """Whoever waits for a run since a change is planned anew; nothing happens while another run is under way."""
+    """Whoever waits for a run since a change is planned anew; nothing happens while another run is under way.
+
+    Nor for a while after a backup could not be made: the same would come of it every few minutes.
+    """
+    if safeguard.failed_lately(within=LEFT_ALONE):
+        return rescheduling.Tally().as_dict() | {"waits_for": "a backup"}
     try:
         return rescheduling.reschedule(order(), stop=shutdown.told).as_dict()
     except runs.RunUnderWay as under_way:

@@ -19,7 +19,9 @@ LOG_LIMIT_BYTES = 5_000_000
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "shared_buffers": "128MB",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",  # a run over three million contacts writes more than that: few checkpoints, each page whole in the log but once
+    "checkpoint_timeout": "15min",
     "max_connections": "100",
     "jit": "off",
     "log_timezone": "UTC",

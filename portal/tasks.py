@@ -7,7 +7,6 @@ django-q2 only rings; what is due is found in our own tables. So a ring that is 
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -19,9 +18,8 @@ from django_q.tasks import async_task
 
 from campaigns import following_up, hand_over
 from campaigns.importing import jobs as imports
-from messaging import analytics, backup, database_health, delivery, invariants, journal, notes, reaper, restoring
-from messaging.models import Level
-from portal import planning, shutdown, summary_wiring, wiring
+from messaging import analytics, database_health, delivery, journal, notes, reaper
+from portal import backups, planning, shutdown, summary_wiring, wiring
 from portal.models import Heartbeat
 from portal.operations import running
 from portal.quotes import pricing, retries
@@ -206,25 +204,12 @@ def optimise_database(planned_for: str = "") -> Summary:
 
 def backup_database(planned_for: str = "") -> Summary:
     """A verified backup more; one that fails is an alarm."""
-    try:
-        return backup.make(folder=settings.BACKUP_DIR, purpose="nightly").as_dict()
-    except backup.BackupRunning:
-        return {"already_running": True}
-    except backup.BackupFailed as trouble:
-        journal.record(Level.ALARM, "backup", str(trouble), spool_dir=settings.SPOOL_DIR)
-        return {"failed": str(trouble)}
+    return backups.back_up()
 
 
 def restore_drill(planned_for: str = "") -> Summary:
     """The newest backup was restored into a scratch database and compared; one that does not restore is an alarm."""
-    newest = backup.newest()
-    if newest is None:
-        return {"backups": 0}
-    try:
-        return restoring.drill(Path(newest.path), promises=invariants.chosen(*wiring.invariants()))
-    except backup.BackupFailed as trouble:
-        journal.record(Level.ALARM, "backup", str(trouble), spool_dir=settings.SPOOL_DIR)
-        return {"failed": str(trouble)}
+    return backups.drill()
 
 
 def heartbeat(key: str) -> Summary:

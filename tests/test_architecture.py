@@ -45,13 +45,13 @@ CAMPAIGN_LAYERS = [
     {"what_if", "runs"},
     {"run_totals", "trials", "safeguard"},
     {"chunks"},
-    {"counts", "writing", "mail_writing"},
+    {"counts", "placing", "writing", "mail_writing"},
     {"contact_json", "loading", "differences", "importing", "targeting", "stopping", "rechecks", "wording", "mail_frame"},
     {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
     {"engagement", "unsubscribing", "schedule_rows", "replaced_rows"},
     {"ranges", "changes", "models", "contact_fields", "links"},
-    {"zip_codes"},
+    {"zip_codes", "outages"},
     {"rules"},
 ]
 PURE = {

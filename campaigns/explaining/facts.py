@@ -98,7 +98,7 @@ def facts_of(contact_id: int, *, day: Any, settings: SchedulerSettings, versions
         settings=settings,
         versions=versions,
         suppression=Suppression.objects.filter(address=contact.email.lower()).first(),
-        standing=writing.standing([contact_id], day=day, settings=settings),
+        standing=np.sort(writing.standing([contact_id], day=day, settings=settings), order="id"),
         follow_ups=list(EmailSchedule.objects.filter(parent__in=chunk.history["id"].tolist()).order_by("pk")),
         last_run=last_run,
         instances=CampaignInstance.objects.select_related("campaign_type").in_bulk(numbers),

@@ -86,13 +86,7 @@ class EmailSchedule(models.Model):
 
     MOVES: ClassVar[Moves] = SCHEDULE_MOVES
 
-    contact = models.ForeignKey(
-        "campaigns.Contact",
-        models.PROTECT,
-        db_constraint=False,  # promises.CONTACTS keeps it, a statement at a time
-        db_index=False,
-        related_name="schedules",
-    )
+    contact = models.ForeignKey("campaigns.Contact", models.PROTECT, db_index=False, related_name="schedules")
     email_type = models.CharField("e-mail type", max_length=60)
     send_on = models.DateField("send date")
     send_time = models.TimeField(help_text="The office's.")

@@ -4,9 +4,10 @@ Three steps. Effective-date mails, which crowd on the first of a month, are spre
 to the cap. What is left over is placed on later days with room.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,25 +129,44 @@ def looked_up(counts: Array, key: Array) -> Array:
     return np.where(found, np.append(counts["count"], 0)[at], 0)
 
 
-def placed(left: Array, counts: Array, *, cap: int, horizon_days: int, judge: Judge, taken: CampaignDays) -> Array:
-    """The day of each row in LEFT, which is sorted best first: the next later one that has room and may take it, else NaT.
+@dataclass(frozen=True)
+class Room:
+    """What each day carries, against what it may; and who has a campaign then. It learns of every mail that finds its place."""
 
-    `counts` has every mail on its present day. Rows look at `horizon_days` days, their own the first of them.
-    """
-    found = np.full(len(left), NO_DAY)
-    load = dict(zip(*(column.tolist() for column in totals(counts)), strict=True))
-    days, firsts = np.unique(left["send_on"], return_index=True)
-    for day, waiting in zip(days, np.split(np.arange(len(left)), firsts)[1:], strict=True):
-        for new in (day + np.arange(1, horizon_days)).tolist():
-            if (room := cap - load.get(new, 0)) <= 0:
+    load: dict[Any, int]
+    taken: CampaignDays
+    cap: int
+    horizon_days: int
+
+    def find(self, left: Array, judge: Judge) -> Array:
+        """The day of each row in LEFT: the next later one that has room and may take it, else NaT.
+
+        The rows are of one day, best first, and come after all that were asked before; that day is the first of the horizon.
+        """
+        found, waiting = np.full(len(left), NO_DAY), np.arange(len(left))
+        if not len(left):
+            return found
+        for new in (left["send_on"][0] + np.arange(1, self.horizon_days)).tolist():
+            if (room := self.cap - self.load.get(new, 0)) <= 0:
                 continue
-            chosen = first_fitting(left, waiting, np.datetime64(new, "D"), room=room, judge=judge, taken=taken)
+            chosen = first_fitting(left, waiting, np.datetime64(new, "D"), room=room, judge=judge, taken=self.taken)
             found[chosen] = new
-            load[new] = load.get(new, 0) + len(chosen)
-            waiting = waiting[~np.isin(waiting, chosen, assume_unique=True)]
+            self.load[new] = self.load.get(new, 0) + len(chosen)
+            waiting = waiting[np.isnat(found[waiting])]
             if not len(waiting):
                 break
-    return found
+        return found
+
+
+def room(counts: Array, taken: CampaignDays, *, cap: int, horizon_days: int) -> Room:
+    """`counts` has every mail on its present day."""
+    return Room(dict(zip(*(column.tolist() for column in totals(counts)), strict=True)), taken, cap, horizon_days)
+
+
+def by_day(left: Array) -> Iterator[slice]:
+    """Where the rows of each day lie in LEFT, which is sorted best first."""
+    ends = [*(np.flatnonzero(left["send_on"][1:] != left["send_on"][:-1]) + 1).tolist(), len(left)]
+    yield from (slice(begin, end) for begin, end in pairwise([0, *ends]) if end > begin)
 
 
 def totals(counts: Array) -> tuple[Array, Array]:

@@ -48,8 +48,9 @@ def owed_parents(history: Array, *, day: Any, types: EmailTypes, days_after: int
     children = with_parents(history, days_after=days_after)
     parents = history[may_be_followed(history, day=day, types=types, lookback_days=lookback_days)]
     settled = [*GOES_OUT, Status.FAILED, Status.CANCELLED]  # one that could not be sent is a person's to try again
+    overdue = (children["status"] == Status.PRE_SCHEDULED) & (children["send_on"] < day)  # it may still go out: one open per contact
     answered = children[np.isin(children["status"], settled) | (children["send_on"] < day)]
-    on_its_way = children[np.isin(children["status"], [Status.SCHEDULED, Status.PROCESSING])]
+    on_its_way = children[overdue | np.isin(children["status"], [Status.SCHEDULED, Status.PROCESSING])]
     parents = parents[~np.isin(parents["id"], answered["parent"]) & ~np.isin(parents["place"], on_its_way["place"])]
     parents = parents[np.lexsort((parents["id"], parents["send_on"], parents["place"]))]
     parents = parents[np.unique(parents["place"], return_index=True)[1]]

@@ -66,10 +66,13 @@ def recent_end(contacts: Contacts, waiting: Array, given: Given) -> Array:
 
 
 def swallowed_before(rows: Array, contacts: Contacts, recent: Array, given: Given) -> Array:
-    """ROWs of mails whose day is over and lay in the contact's recent window, unless they went out or still will."""
+    """ROWs of mails whose day is over and lay in the contact's recent window, unless they went out or still will.
+
+    So are those that are kept back today on the day of their event: the rules plan the next one already.
+    """
     concerned = np.flatnonzero(~np.isnat(recent))
     past = np.concatenate([past_anniversaries(contacts, concerned, given), past_campaigns(recent, given), skipped_before(recent, given)])
-    past = past[past["send_on"] < given.day]
+    past = past[(past["send_on"] < given.day) | ((past["send_on"] == given.day) & (past["event_on"] == given.day))]
     past["window_end"] = recent[past["place"]]
     who = contacts.take(past["place"])
     past = past[excluded_until(who, past["send_on"], rules=given.rules, lead_days=given.lead_days) == past["window_end"]]

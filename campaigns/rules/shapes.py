@@ -59,11 +59,12 @@ ROW = np.dtype(
         ("respects", "?"),  # exclusion windows
         ("catch_up", "?"),
         ("over_cap", "?"),  # no later day had room, so it stays above the cap
-    ]
+    ],
+    align=True,  # as of all these: columns that do not lie on their own boundaries are copied at each look
 )
 
 TARGET = np.dtype(
-    [("place", "i4"), ("kind", "i2"), ("instance", "i8"), ("trigger_on", DAY), ("active_from", DAY), ("active_until", DAY)]
+    [("place", "i4"), ("kind", "i2"), ("instance", "i8"), ("trigger_on", DAY), ("active_from", DAY), ("active_until", DAY)], align=True
 )  # both ends of the activity included
 
 HISTORY = np.dtype(
@@ -77,7 +78,8 @@ HISTORY = np.dtype(
         ("instance", "i8"),
         ("moved_from", DAY),
         ("parent", "i8"),  # of a follow-up: the id of the row it follows; -1 when not known
-    ]
+    ],
+    align=True,
 )
 
 LEFT = np.dtype(
@@ -92,7 +94,8 @@ LEFT = np.dtype(
         ("send_on", DAY),
         ("latest_on", DAY),
         ("respects", "?"),
-    ]
+    ],
+    align=True,
 )  # a row that its day does not keep, with its contact: all that is needed to find it another day
 
 EVENT = np.dtype([("place", "i4"), ("answered", "?"), ("conditions", "?"), ("happened_on", DAY)])  # not answered: clicked
@@ -142,6 +145,11 @@ def first_match(wanted: tuple[Array, ...], known: tuple[Array, ...]) -> Array:
     here = here[order]
     at = np.minimum(np.searchsorted(here, there), len(here) - 1)
     return np.where(here[at] == there, order[at], -1)
+
+
+def without(rows: Array, taken_out: Array) -> Array:
+    """The rows but for these; all of them, and no copy, where none is."""
+    return rows[~taken_out] if taken_out.any() else rows
 
 
 def numbered(parts: Sequence[Array]) -> Array:

@@ -13,7 +13,7 @@ from campaigns.rules.anniversaries import last_aep
 from campaigns.rules.calendar_days import in_year, next_yearly, years_of
 from campaigns.rules.email_types import AEP, BIRTHDAY, EFFECTIVE_DATE, POST_WINDOW, EmailTypes, is_campaign
 from campaigns.rules.exclusions import ended_before
-from campaigns.rules.shapes import DAY, GOES_OUT, NO_DAY, ROW, Array, Contacts, Status, filled, first_match
+from campaigns.rules.shapes import DAY, GOES_OUT, NO_DAY, ROW, Array, Contacts, Status, filled, first_match, without
 from campaigns.rules.states import StateRules
 
 YEARLY = (BIRTHDAY, EFFECTIVE_DATE, AEP)
@@ -59,14 +59,14 @@ def settled(history: Array, *, day: Any, overdue_days: int) -> Array:
 def with_standing(rows: Array, history: Array, contacts: Contacts, *, day: Any, types: EmailTypes, overdue_days: int) -> Array:
     """The rows without those whose event is settled; those still owed on a later day keep it."""
     owed = owed_rows(rows, history, contacts, day=day, types=types)
-    rows = np.concatenate([owed, rows[first_match(keys(rows), keys(owed)) < 0]])
+    rows = np.concatenate([owed, without(rows, first_match(keys(rows), keys(owed)) >= 0)])
     return unsettled(rows, history, day=day, overdue_days=overdue_days)
 
 
 def unsettled(rows: Array, history: Array, *, day: Any, overdue_days: int) -> Array:
     """The rows without those whose event is settled."""
     known = history[settled(history, day=day, overdue_days=overdue_days)]
-    return rows[first_match(keys(rows), keys(known)) < 0]
+    return without(rows, first_match(keys(rows), keys(known)) >= 0)
 
 
 def owed_rows(rows: Array, history: Array, contacts: Contacts, *, day: Any, types: EmailTypes) -> Array:

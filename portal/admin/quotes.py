@@ -133,10 +133,10 @@ class QuoteDesk(QuotePages, QuoteReview, QuoteImport, Desk):
     def helps(self, quote: Any) -> SafeString:
         return buttons(self, quote)
 
-    def acts_on(self, row: Any, request: HttpRequest) -> list[Act]:
+    def acts_on(self, row: Any, request: HttpRequest, *, listed: bool = False) -> list[Act]:
         """Both mails are offered together only where both may be tried."""
         both = all(may_be_tried(row, leg) for leg in legs.LEGS)
-        return [act for act in super().acts_on(row, request) if both or act.name != "try_both"]
+        return [act for act in super().acts_on(row, request, listed=listed) if both or act.name != "try_both"]
 
     def known_as(self, row: Any) -> str:
         return f"{row.number} – {row.name}, {row.city}"

@@ -54,7 +54,7 @@ class DeskChangeList(ChangeList):
         self.result_list: Any = rows
         for row in rows:
             row.list_query = request.GET.urlencode()
-            row.acts = [act for act in self.model_admin.acts_on(row, request) if act.on_the_row]
+            row.acts = self.model_admin.acts_on(row, request, listed=True)
         self.model_admin.prepare(rows)
 
 
@@ -107,9 +107,10 @@ class Desk(ModelAdmin):
 
     # acts
 
-    def acts_on(self, row: Any, request: HttpRequest) -> list[Act]:
-        """The acts that apply to this row as it stands and that this person may do."""
-        return [act for act in self.acts if act.applies(row) and act.is_allowed(request)]
+    def acts_on(self, row: Any, request: HttpRequest, *, listed: bool = False) -> list[Act]:
+        """The acts that apply to this row as it stands and that this person may do; of a row in a list those that are offered there."""
+        asked = [act for act in self.acts if act.on_the_row or not listed]
+        return [act for act in asked if act.applies(row) and act.is_allowed(request)]
 
     def act_named(self, name: str) -> Act:
         for act in self.acts:

@@ -52,12 +52,18 @@ def is_half_undone(run: SchedulerRun) -> bool:
 
 
 def could_be_undone(run: SchedulerRun) -> bool:
-    return run.status in (RunStatus.COMPLETED, RunStatus.FAILED) and not undoing.refusal(run, run_id=run.pk)
+    return run.status in (RunStatus.COMPLETED, RunStatus.FAILED) and has_written(run) and not undoing.refusal(run, run_id=run.pk)
+
+
+def has_written(run: SchedulerRun) -> bool:
+    return run.chunks.exclude(done_at=None).exists()
 
 
 def why_not(run: SchedulerRun) -> str:
     if run.status in (RunStatus.UNDOING, RunStatus.UNDONE):
         return f"It is {run.get_status_display().lower()} already."
+    if not has_written(run):
+        return "It has written nothing: there is nothing to undo."
     return undoing.refusal(run, run_id=run.pk)
 
 
@@ -72,6 +78,7 @@ RESUME = Act(
     refusal=lambda run: f"It is {run.get_status_display().lower()}: there is nothing to resume.",
     icon="play_arrow",
     in_bulk=False,
+    on_the_row=False,  # it asks the database whether it applies
 )
 RESUME_WITHOUT_BACKUP = Act(
     name="resume_without_backup",
@@ -86,6 +93,7 @@ RESUME_WITHOUT_BACKUP = Act(
     icon="heart_broken",
     is_dangerous=True,
     in_bulk=False,
+    on_the_row=False,  # it asks the database whether it applies
 )
 UNDO = Act(
     name="undo",
@@ -100,6 +108,7 @@ UNDO = Act(
     icon="undo",
     is_dangerous=True,
     in_bulk=False,
+    on_the_row=False,  # it asks the database whether it applies
 )
 
 

@@ -26,7 +26,7 @@ from portal.admin import cells, run_progress, run_tables, schedule_cells, undo_t
 from portal.admin.acts import Act
 from portal.admin.operations import fresh, name_of
 from portal.admin.records import ReadOnly, Table
-from portal.admin.run_acts import MAY_RUN, RESUME, RESUME_WITHOUT_BACKUP, UNDO, told_before
+from portal.admin.run_acts import MAY_RUN, RESUME, RESUME_WITHOUT_BACKUP, UNDO, has_written, is_half_undone, told_before
 from portal.config.data import ConfigRefused
 from portal.dashboard import charts
 from portal.dashboard.campaign_figures import Day
@@ -48,6 +48,7 @@ NEXT = {  # what the page says below the bar
     RunStatus.UNDOING: f"The schedule is put back to what it was before, chunk by chunk. {LEAVE}",
     RunStatus.UNDONE: "The schedule was put back to what it was before.",
 }
+HALF_UNDONE = "A part of it is undone. Undo it to the end; or plan anew, and it is all put right."
 COUNTS = {  # name: label, which planned mails it leads to
     "scheduled": ("Planned", "planned"),
     "skipped": ("Skipped", "skipped"),
@@ -210,7 +211,7 @@ class RunDesk(ReadOnly):
             "run": run,
             "badge": state_badge(run),
             "progress": run_progress.of(run, now=timezone.now()),
-            "says": NEXT[RunStatus(run.status)],
+            "says": HALF_UNDONE if is_half_undone(run) else NEXT[RunStatus(run.status)],
             "counts": counts(run) if run.status in TOLD else [],
             "moves": run.status in AT_WORK,
             "proof_url": proof_url(run),
@@ -242,8 +243,9 @@ def days_of(run: SchedulerRun) -> list[Day]:
 
 
 def proof_url(run: SchedulerRun) -> str:
-    """Where it is compared with the schedule, once it is over and stands."""
-    return reverse("admin:campaigns_schedulerrun_proof", args=[run.pk]) if run.status in (RunStatus.COMPLETED, RunStatus.FAILED) else ""
+    """Where it is compared with the schedule, once it is over and has written something that stands."""
+    stands = run.status in (RunStatus.COMPLETED, RunStatus.FAILED) and has_written(run)
+    return reverse("admin:campaigns_schedulerrun_proof", args=[run.pk]) if stands else ""
 
 
 def backup_of(run: SchedulerRun) -> Any:
@@ -251,7 +253,7 @@ def backup_of(run: SchedulerRun) -> Any:
     if run.backup:
         took = safeguard.seconds(run)
         return cells.two_lines(cells.link(run.backup, Path(run.backup.path).name), f"took {took:,.1f} s" if took else "an earlier one")
-    return cells.two_lines("none", run.without_backup) if run.without_backup else "being made"
+    return cells.two_lines("none", run.without_backup) if run.without_backup else cells.NOTHING
 
 
 def state_badge(run: SchedulerRun) -> SafeString:

@@ -37,7 +37,7 @@ def summary(told: RunUndo) -> Table:
                 "that of before the run" if told.is_exact else "another: mails stay, or others have changed meanwhile",
             ],
         ]
-    return Table("Undone", ["", ""], rows)
+    return Table("Undone", ["What", "As it was"], rows)
 
 
 def rows_of(run: SchedulerRun, told: RunUndo) -> list[Table]:

@@ -59,7 +59,7 @@ def failed_run() -> SchedulerRun | None:
 
 def silent_run() -> SchedulerRun | None:
     """The run under way, if nothing was heard of it for longer than any step takes."""
-    return SchedulerRun.objects.running().filter(heartbeat_at__lt=Now() - QUIET).first()
+    return SchedulerRun.objects.at_work().filter(heartbeat_at__lt=Now() - QUIET).first()
 
 
 def daily_cap() -> int:

@@ -13,7 +13,7 @@ from portal import wiring
 from portal.config.data import ConfigRefused
 from portal.dashboard import campaign_figures, charts
 from portal.dashboard.figures import capped
-from portal.dashboard.needs import rows_of
+from portal.dashboard.need import rows_of
 from portal.dashboard.quotes_section import Figure
 
 MAY_SEE = "campaigns.view_emailschedule"

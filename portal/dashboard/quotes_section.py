@@ -8,7 +8,7 @@ from django.conf import settings
 
 from portal import wiring
 from portal.dashboard import quote_figures
-from portal.dashboard.needs import rows_of
+from portal.dashboard.need import rows_of
 from portal.dashboard.quote_figures import Leg, Overview, Spend, Unpriced
 from portal.quotes.models import AiCall, Quote, Status
 

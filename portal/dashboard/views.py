@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET
 from messaging.models import Message
 from portal.bulk_send import progress
 from portal.dashboard import campaigns_section, charts, figures, needs, quotes_section
+from portal.dashboard.need import rows_of
 
 SESSIONS = 5
 ERRORS = 5
@@ -65,8 +66,8 @@ def moving(request: HttpRequest) -> dict[str, Any]:
         "calm": [need for need in found if not need.count],
         "queued": figures.queued(),
         "sent_today": figures.sent_since(midnight),
-        "queued_list": needs.rows_of(Message, state="waiting"),
-        "sent_today_list": needs.rows_of(Message, state="sent", sent_at__gte=midnight.isoformat()),
+        "queued_list": rows_of(Message, state="waiting"),
+        "sent_today_list": rows_of(Message, state="sent", sent_at__gte=midnight.isoformat()),
         "next_due_at": figures.next_due_at(),
         "now": now,
         "updated": date_format(timezone.localtime(now), "H:i:s"),

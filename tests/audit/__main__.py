@@ -4,7 +4,9 @@ import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from datetime import date
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -22,6 +24,8 @@ def main() -> int:
         "--limit", type=int, default=3, help="mails to a contact in any 31 days; 3 is reached more often than the portal's 5"
     )
     asked.add_argument("--seed", type=int, default=int(os.environ.get("AUDIT_SEED", "1")))
+    asked.add_argument("--record", type=Path, help="a file in which all that the scheduler did is kept")
+    asked.add_argument("--replay", type=Path, help="such a file: its checks are made anew; say the same contacts and seed")
     told = asked.parse_args()
     os.environ |= {"DJANGO_SETTINGS_MODULE": "portal.settings", "DEBUG": "0"}
     django.setup()
@@ -31,14 +35,27 @@ def main() -> int:
 def audited(told: Namespace) -> int:
     from portal.rehearsal.scratch import scratch_database  # noqa: PLC0415  # needs Django
     from tests.audit.in_database import InDatabase  # noqa: PLC0415
+    from tests.audit.recordings import Recorded, Replayed  # noqa: PLC0415
+
+    if told.replay:
+        with told.replay.open("rb") as source:
+            return through_the_years(told, Replayed(source))
+    with scratch_database(keep=False):
+        if not told.record:
+            return through_the_years(told, InDatabase())
+        with told.record.open("wb") as into:
+            return through_the_years(told, Recorded(InDatabase(), into))
+
+
+def through_the_years(told: Namespace, machine: Any) -> int:
     from tests.audit.nights import Auditor  # noqa: PLC0415
     from tests.audit.office import Office  # noqa: PLC0415
 
     office, began = Office(Random(told.seed), date(2024, 1, 1), limit=told.limit), time.monotonic()
     office.open(told.contacts)
-    with scratch_database(keep=False):
-        auditor = Auditor(office, InDatabase(), oracle_every=told.oracle_every)
-        known: set[str] = set()
+    auditor = Auditor(office, machine, oracle_every=told.oracle_every)
+    known: set[str] = set()
+    with suppress(EOFError):  # a recording may end early
         for found in auditor.days(told.nights):
             known = show(found, office, known, seconds=time.monotonic() - began)
     sys.stdout.write(f"{auditor.told.report()}\n{time.monotonic() - began:,.0f} seconds, seed {told.seed}\n")

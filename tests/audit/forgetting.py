@@ -1,5 +1,6 @@
 """Was every event told? Of contacts to whom nothing has happened for long, each event of the past month must have left a row."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -15,15 +16,20 @@ PLANNED = 80 * ONE_DAY  # before today every mail about an event of the past mon
 OPENED = 200 * ONE_DAY  # before today every window that ended in the past month opened
 
 
-def untold(office: Office, record: Record, *, runs: Collection[date], rules_since: date) -> Iterator[tuple[int, Any]]:
-    """Events of the past month without any row, with their contacts."""
+def untold(
+    office: Office, record: Record, *, runs: Collection[date], rules_since: Mapping[str, date], counted: Counter[str]
+) -> Iterator[tuple[int, Any]]:
+    """Events of the past month without any row, with their contacts. Counts what it asked for: a check of nothing finds nothing."""
     first = min(runs, default=office.day)
     for number, contact in office.people.items():
         own, since = list(record.own[number].values()), max(contact["as_it_is_since"], first)
         if since <= office.day - PLANNED:
             told = {identity(mail.event) for mail in own if not mail.is_follow_up}
-            yield from ((number, event) for event in events(contact, day=office.day, runs=runs) if identity(event) not in told)
-        if max(since, rules_since) <= office.day - OPENED:
+            were = list(events(contact, day=office.day, runs=runs))
+            counted["events behind that were asked for"] += len(were)
+            yield from ((number, event) for event in were if identity(event) not in told)
+        if max(since, rules_since[contact["state"]]) <= office.day - OPENED:
+            counted["contacts whose windows behind were asked for"] += 1
             yield from ((number, window) for window in unmentioned(contact, own, office=office))
 
 
@@ -42,7 +48,11 @@ def events(contact: Mapping[str, Any], *, day: date, runs: Collection[date]) -> 
 
 
 def was_due(target: Mapping[str, Any], trigger: date, *, runs: Collection[date]) -> bool:
-    """A run knew the campaign in time, and it was not ended before its day: of one that was, nothing is owed (5.9)."""
+    """A run knew the campaign in time, and it was not ended before its day.
+
+    Of one that was ended nothing is owed any more: only a campaign that runs on the day of the run is planned (5.9, D-38), and what was
+    planned ahead goes. What had its day before the end stays, which `Auditor.check_gone` asks of every row.
+    """
     nights = walk(target["known_since"], trigger)
     return is_active(target, trigger) and any(night in runs and is_active(target, night) for night in nights)
 
@@ -56,6 +66,7 @@ def unmentioned(contact: Mapping[str, Any], own: Collection[Mail], *, office: Of
 
 
 def kept_back(own: Collection[Mail], window: Window) -> bool:
+    """A mail was skipped for this window, on a day of it: no other reason counts, and no follow-up (5.13, 5.14)."""
     mails = (mail for mail in own if mail.reason == "exclusion_window" and not mail.is_follow_up and mail.email_type != "post_window")
     return any(mail.date in window for mail in mails)
 

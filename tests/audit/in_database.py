@@ -27,6 +27,7 @@ from tests.campaigns.mails import TERMS, make_template
 ZONE = ZoneInfo("America/Chicago")
 PROGRESS = {"queued": "scheduled", "claimed": "processing", "transmitting": "processing"}
 WATCH = """
+    SET synchronous_commit = off;  -- nobody pulls the plug of an audit
     CREATE TABLE audit_touched (id bigint NOT NULL);
     CREATE FUNCTION audit_watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         INSERT INTO audit_touched SELECT id FROM touched;

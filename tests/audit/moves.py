@@ -11,6 +11,7 @@ from tests.audit.oracle import NEVER_AFTER_THEIR_EVENT, Event, Numbers, Row, ide
 from tests.audit.windows import ONE_DAY, excluded
 
 GOING = {"pre-scheduled", "scheduled", "processing", "sent", "delivered"}
+OPEN = {"pre-scheduled", "scheduled", "processing"}
 PERIOD = 30 * ONE_DAY
 
 
@@ -91,7 +92,8 @@ def spans_above(own: Sequence[Mail], limit: int) -> Iterator[Mail]:
 def needlessly_silent(mails: Iterable[Mail], *, limit: int, day: date) -> list[Mail]:
     """Mails skipped for the frequency limit that would exceed it in no span of 31 days.
 
-    From `day` on, and only those whose own day is not over: the next run *may* take up the others again (5.12), and need not.
+    From `day` on, and only those whose own day is not over: a run decides anew about what it plans (5.6), and accepts what exceeds no
+    span (5.12). Of a mail whose own day is over it plans nothing but a catch-up, which the oracle expects where there is one.
     """
     silent = []
     for own in by_contact(mail for mail in mails if not mail.is_follow_up).values():
@@ -130,6 +132,19 @@ def several_campaigns(mails: Iterable[Mail]) -> list[Mail]:
     ]
 
 
+def several_open(mails: Iterable[Mail]) -> list[Mail]:
+    """Follow-ups beyond the first of a contact that are planned, overdue or on their way (5.14, D-47)."""
+    seen: set[int] = set()
+    return [mail for mail in mails if mail.is_follow_up and mail.status in OPEN and again(mail.contact, seen)]
+
+
+def unexpected(expected: Iterable[Row], own: Sequence[Mail], *, day: date) -> list[Mail]:
+    """Planned mails about events that nobody is owed a mail about. Overdue ones were expected when they were planned."""
+    wanted = {row.event for row in expected}
+    ahead = (mail for mail in own if mail.status == "pre-scheduled" and mail.date >= day and not mail.is_follow_up)
+    return [mail for mail in ahead if mail.event not in wanted]
+
+
 def unexplained(expected: Iterable[Row], own: Sequence[Mail], *, day: date) -> list[tuple[Row, Mail | None]]:
     """Expected rows that the plan neither has as they are, nor moved, nor silent for the frequency limit: forgotten, or wrong."""
     found = {mail.event: mail for mail in own if not mail.is_follow_up}
@@ -139,8 +154,9 @@ def unexplained(expected: Iterable[Row], own: Sequence[Mail], *, day: date) -> l
 def explains(mail: Mail | None, row: Row, *, day: date) -> bool:
     if mail is None:
         return False
-    if mail.status == "skipped" and (mail.date < day or mail.date == row.date):  # skipped rows of past days stay as history (5.6)
-        return mail.reason == (row.reason or "frequency_limit")
+    if mail.status == "skipped" and (mail.date < day or mail.date == row.date):
+        # skipped rows of past days stay as history (5.6, D-31), a campaign's too when its day passes
+        return mail.reason == (row.reason or "frequency_limit") or (mail.date < day and row.reason == "missed")
     once_more = mail.moved_from is not None and mail.moved_from < row.date < mail.date  # it stood on a day that is crowded now
     on_its_day = row.date in (mail.date, mail.moved_from) or once_more
     return row.status != "skipped" and on_its_day and (mail.goes or mail.reason == "frequency_limit")

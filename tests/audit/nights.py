@@ -10,9 +10,10 @@ from tests.audit import forgetting, moves
 from tests.audit.in_database import Changes
 from tests.audit.moves import Mail
 from tests.audit.office import Office
-from tests.audit.oracle import Numbers, Row, conflicts, expected, identity, is_active
+from tests.audit.oracle import Numbers, Row, conflicts, expected, identity, is_active, respects
+from tests.audit.people import STATES
 from tests.audit.record import Record
-from tests.audit.windows import ONE_DAY
+from tests.audit.windows import ONE_DAY, excluded, walk
 
 EXAMPLES = 5  # of each kind of breach
 REMEMBERED = 400 * ONE_DAY  # how far back an event can still concern a plan
@@ -68,10 +69,10 @@ class Auditor:
     record: Record = field(default_factory=Record)
     known: dict[int, tuple[dict[str, Any], Numbers]] = field(default_factory=dict)  # of mails that wait, what was true when handed over
     events: set[Any] = field(default_factory=set)  # that were mailed about
-    planned_with: Numbers | None = None
+    planned_with: Numbers = field(default_factory=lambda: Numbers(lead=-1))
     planned_on: date = date.min
     runs: set[date] = field(default_factory=set)
-    rules_since: date = date.min
+    rules_since: dict[str, date] = field(default_factory=dict)  # by state
 
     def days(self, count: int) -> Iterator[Findings]:
         """Day after day, what was found until then."""
@@ -92,22 +93,34 @@ class Auditor:
     def plan(self, *, everybody: bool) -> None:
         office = self.office
         turn = [number for number in office.people if (number + office.day.toordinal()) % self.oracle_every == 0]
-        before = {number: {**office.people[number], "history": self.record.history(number)} for number in turn}
+        before = {number: self.known_of(number) for number in turn}
         changes = self.machine.plan(office)
+        self.found("what was kept back is not told as missed", (mail for mail in changes.stand.values() if self.was_kept_back(mail)))
         gone = self.record.take(changes.stand, changes.gone)
         new_rules = office.numbers != self.planned_with
-        if new_rules:
-            self.rules_since = office.day
+        self.note_rules()
         touched = {mail.contact for mail in (*changes.stand.values(), *gone)}
         self.check_plan(office.people if everybody or new_rules else touched)
         self.check_days()
         self.check_expected(before)
-        self.check_gone(gone, same_rules=not new_rules)
+        self.check_gone(gone)
         self.planned_with, self.planned_on = office.numbers, office.day
         self.runs.add(office.day)
         self.told.counted.update({"plans": 1, "rows touched by plans": len(changes.stand) + len(gone)})
         if everybody:
             self.check_untold()
+
+    def known_of(self, number: int) -> dict[str, Any]:
+        """What the oracle is told of a contact."""
+        return {**self.office.people[number], "history": self.record.history(number)}
+
+    def was_kept_back(self, mail: Mail) -> bool:
+        """Missed, it says; and before tonight it said that it was skipped for a reason, on a day that is over (5.6)."""
+        if mail.reason != "missed":
+            return False
+        own = self.record.own[mail.contact].values()
+        same = (old for old in own if identity(old.event) == identity(mail.event) and not old.is_follow_up)
+        return any(old.status == "skipped" and old.reason != "missed" and old.date < self.office.day for old in same)
 
     def check_plan(self, contacts: Collection[int]) -> None:
         """The schedule of these contacts as it stands after tonight's plan."""
@@ -123,11 +136,28 @@ class Auditor:
         silent = moves.needlessly_silent(rows, limit=office.limit, day=day)
         self.found("nobody is left out for the frequency limit without need", silent)
         self.found("nothing is moved to an earlier day", moves.wrong_moves(planned))
-        self.found("campaigns of one day are settled", moves.several_campaigns(live))
+        self.found("nothing is moved past a day with room", (mail for mail in planned if self.passes_room(mail)))
+        self.found("a contact has one open follow-up at the most", moves.several_open(rows))
+        due = self.record.as_due(contacts, since=day - REMEMBERED)
+        self.found("campaigns of one day are settled", moves.several_campaigns(due))
         self.told.counted["rows looked at"] += len(rows)
         self.told.counted["rows marked over the cap"] += sum(mail.over_cap for mail in ahead)
         self.told.counted["rows moved"] += sum(mail.moved_from is not None for mail in ahead)
         self.told.counted["rows silent for the frequency limit"] += sum(mail.reason == "frequency_limit" for mail in ahead)
+
+    def passes_room(self, mail: Mail) -> bool:
+        """Tonight it was pushed further than the next later day with room (5.11); effective-date mails are spread besides."""
+        day = self.office.day
+        if mail.moved_from is None or mail.moved_from < day or mail.email_type == "effective_date":
+            return False
+        numbers, contact, cap = self.office.numbers, self.office.people[mail.contact], moves.daily_cap(len(self.office.people))
+        free = [one for one in walk(mail.moved_from, mail.date - ONE_DAY) if self.record.balanced[one] < cap]
+        if respects(mail.email_type, numbers):
+            free = [one for one in free if not excluded(contact, one, lead=numbers.lead, rules=numbers.rules)]
+        if mail.instance is not None:  # of the contact's campaigns one a day (5.9)
+            others = {other.date for other in self.record.own[mail.contact].values() if other.instance is not None}
+            free = [one for one in free if one not in others]
+        return bool(free)
 
     def check_days(self) -> None:
         """What each day to come carries."""
@@ -139,34 +169,55 @@ class Auditor:
 
     def check_expected(self, known: Mapping[int, Mapping[str, Any]]) -> None:
         """The oracle's schedule, row by row, against what stands."""
-        day, numbers = self.office.day, self.office.numbers
         for number, contact in known.items():
-            wanted: list[Row] = conflicts(expected(contact, day=day, numbers=numbers), numbers=numbers)
-            missing = moves.unexplained(wanted, list(self.record.own[number].values()), day=day)
+            own = list(self.record.own[number].values())
+            owed, possible = self.expected(without_ended(contact, day=self.office.day)), self.expected(contact)
+            missing = moves.unexplained(owed, own, day=self.office.day)
             self.found("the schedule is what the oracle expects", ((*pair, contact) for pair in missing))
+            more = moves.unexpected([*owed, *possible], own, day=self.office.day)
+            self.found("nothing is planned that the oracle does not expect", ((mail, contact) for mail in more))
             self.told.counted["schedules that the oracle worked out"] += 1
-            self.told.counted["rows that the oracle expected"] += len(wanted)
+            self.told.counted["rows that the oracle expected"] += len(owed)
 
-    def check_gone(self, gone: Iterable[Mail], *, same_rules: bool) -> None:
-        """Rows that are gone, though neither their contact, nor a rule, nor their campaign has changed since the last plan."""
+    def expected(self, contact: Mapping[str, Any]) -> list[Row]:
+        numbers = self.office.numbers
+        return conflicts(expected(contact, day=self.office.day, numbers=numbers), numbers=numbers)
+
+    def note_rules(self) -> None:
+        """Since when each state has had the rule that it has."""
+        self.rules_since |= {state: self.office.day for state in STATES if not self.same_rule(state)}
+
+    def same_rule(self, state: str) -> bool:
+        """The windows of this state are those of the last plan."""
+        now, then = self.office.numbers, self.planned_with
+        return now.lead == then.lead and now.rules.get(state) == then.rules.get(state)
+
+    def check_gone(self, gone: Iterable[Mail]) -> None:
+        """Rows that are gone, though neither their contact, nor its rule, nor their campaign has changed since the last plan."""
         kept = [mail for mail in gone if not mail.is_follow_up and not self.stands(mail)]
-        lost = [mail for mail in kept if same_rules and self.still_due(mail)]
-        self.found("no event is forgotten", lost)
+        self.found("what was of a day that is over stays", (mail for mail in kept if mail.date < self.office.day))  # 5.6
+        self.found("no event is forgotten", (mail for mail in kept if self.still_due(mail)))
 
     def stands(self, mail: Mail) -> bool:
         return any(identity(other.event) == identity(mail.event) for other in self.record.own[mail.contact].values())
 
     def still_due(self, mail: Mail) -> bool:
+        """A plan that is ahead may go for a new rule, a changed contact, or a campaign that is over: that runs today is what counts (5.9).
+
+        A post-window mail may go when its window keeps nothing back any more (5.13). That no mail which it kept back goes without
+        need is asked of each of those by itself.
+        """
         contact = self.office.people[mail.contact]
         if mail.email_type == "post_window" and not forgetting.still_owed(mail, contact, self.record, numbers=self.office.numbers):
             return False
         own = [target for target in contact["targets"] if target["instance"] == mail.instance]
         runs = mail.instance is None or any(is_active(target, self.office.day) for target in own)
-        return runs and contact["as_it_is_since"] < self.planned_on and mail.event_date > self.office.day - REMEMBERED
+        as_before = contact["as_it_is_since"] < self.planned_on and self.same_rule(contact["state"])
+        return runs and as_before and mail.event_date > self.office.day - REMEMBERED
 
     def check_untold(self) -> None:
         """Events of the month behind that nobody ever said anything about."""
-        untold = forgetting.untold(self.office, self.record, runs=self.runs, rules_since=self.rules_since)
+        untold = forgetting.untold(self.office, self.record, runs=self.runs, rules_since=self.rules_since, counted=self.told.counted)
         self.found("every event is sent, planned or skipped with its reason", untold)
 
     def hand_over(self) -> None:
@@ -217,3 +268,13 @@ class Auditor:
 
 def event_of(mail: Mail) -> Any:
     return mail.parent if mail.is_follow_up else (mail.contact, identity(mail.event))
+
+
+def without_ended(contact: Mapping[str, Any], *, day: date) -> dict[str, Any]:
+    """Without the campaigns that were ended before their day and left nothing behind: only what runs is planned (5.9).
+
+    Whether a window kept one of them back, and so owes a mail of its own, 5.13 does not say: such a mail may be there, and need not.
+    """
+    left = {row["campaign_instance"] for row in contact["history"] if row["date"] < str(day)}
+    ended = [one for one in contact["targets"] if (one["active_end_date"] or "9") < min(one["trigger_date"], str(day))]
+    return {**contact, "targets": [one for one in contact["targets"] if one not in ended or one["instance"] in left]}

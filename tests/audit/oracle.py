@@ -155,7 +155,7 @@ def own_mails(contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Ite
 
 def yearly(email_type: str, about: date, lead: int, contact: Mapping[str, Any], *, day: date, numbers: Numbers) -> Iterator[Row]:
     event = anniversary(about, day.year)
-    if event == day and promised(email_type, event, contact, day=day):  # an earlier night put it on this last day
+    if event == day and promised(email_type, event, contact, day=day):  # an earlier night put it on this last day: it is owed (5.6)
         yield Row(email_type, day, event)
     if event < day or (event == day and lead > 0):  # passed; or today, and the mail's own day is over: next year's (5.8.4)
         event = anniversary(about, day.year + 1)

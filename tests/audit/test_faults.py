@@ -7,14 +7,16 @@ from random import Random
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from campaigns import hand_over
-from campaigns.models import EmailSchedule
+from campaigns.models import EmailSchedule, Status
 from campaigns.rules import standing
 from tests.audit import in_database
 from tests.audit.in_database import Changes, InDatabase
 from tests.audit.nights import Auditor
 from tests.audit.office import Office, Pace
+from tests.audit.windows import ONE_DAY
 
 NIGHTS = 60  # at most: it ends as soon as the fault is found
 Patch = pytest.MonkeyPatch
@@ -36,6 +38,53 @@ class ForgetsLater(Forgets):
 
     def plan(self, office: Office) -> Changes:
         return super().plan(office) if office.day.day > 7 else InDatabase.plan(self, office)
+
+
+class Meddles(InDatabase):
+    """Somebody changes the schedule behind the scheduler's back, after each plan."""
+
+    def plan(self, office: Office) -> Changes:
+        made = super().plan(office)
+        self.meddle(office.day)
+        after = self.changes()
+        gone = set(after.gone)
+        stand = {number: mail for number, mail in (made.stand | after.stand).items() if number not in gone}
+        return Changes(stand, [*made.gone, *after.gone])
+
+    def meddle(self, day: date) -> None:
+        raise NotImplementedError
+
+
+class FollowsTwice(Meddles):
+    """A second follow-up of a contact is planned while the first is open."""
+
+    def meddle(self, day: date) -> None:
+        for mail in EmailSchedule.objects.planned().filter(parent__isnull=False)[:1]:
+            other = EmailSchedule.objects.filter(contact=mail.contact_id, parent=None).exclude(pk=mail.parent_id).first()
+            mail.pk, mail.parent, mail.send_on = None, other, mail.send_on + ONE_DAY
+            mail.save(force_insert=True)
+
+
+class PushesFar(Meddles):
+    """What has no room on its day goes a fortnight further than it must."""
+
+    def meddle(self, day: date) -> None:
+        moved = EmailSchedule.objects.planned().filter(moved_from__gte=day, email_type="aep")
+        moved.update(send_on=F("send_on") + 14 * ONE_DAY)
+
+
+class PlansForNothing(Meddles):
+    """Birthdays have a day of their own."""
+
+    def meddle(self, day: date) -> None:
+        EmailSchedule.objects.planned().filter(email_type="birthday", send_on__gt=day).update(event_on=F("event_on") + ONE_DAY)
+
+
+class TidiesUp(Meddles):
+    """What was skipped is removed when its day is over."""
+
+    def meddle(self, day: date) -> None:
+        EmailSchedule.objects.filter(status=Status.SKIPPED, send_on__lt=day, parent=None).delete()
 
 
 class Silent(InDatabase):
@@ -85,6 +134,10 @@ FAULTS: dict[str, tuple[type[InDatabase], Callable[[Patch], None], str]] = {
     "two mails for three": (InDatabase, told_otherwise(max_emails_per_period=2), "nobody is left out for the frequency limit without need"),
     "no post-window mail": (Forgets, no_fault, "the schedule is what the oracle expects"),
     "no post-window mail any more": (ForgetsLater, no_fault, "no event is forgotten"),
+    "two follow-ups at once": (FollowsTwice, no_fault, "a contact has one open follow-up at the most"),
+    "moved further than needed": (PushesFar, no_fault, "nothing is moved past a day with room"),
+    "a mail about nothing": (PlansForNothing, no_fault, "nothing is planned that the oracle does not expect"),
+    "no history": (TidiesUp, no_fault, "what was of a day that is over stays"),
     "a full day that is not reported": (Silent, no_fault, "a day above the cap is reported"),
     "mails sent twice": (InDatabase, mails_by_day_of_event, "no event is mailed twice"),
     "a hand-over that asks no rule": (InDatabase, asks_no_rule, "nothing is handed over inside a window"),

@@ -2,13 +2,15 @@
 
 import sys
 from datetime import date
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from tests.audit.in_database import InDatabase
-from tests.audit.nights import audit
+from tests.audit.nights import Findings, Machine, audit
 from tests.audit.office import Office
+from tests.audit.recordings import Recorded, Replayed
 
 HAPPENS = [
     "campaigns begun",
@@ -34,3 +36,20 @@ def test_a_thousand_contacts_through_120_nights() -> None:
     sys.stdout.write(f"\n{told.report()}\n")
     assert told.broken == {}, told.report()
     assert [what for what in HAPPENS if not told.counted[what]] == []
+
+
+def a_week(machine: Machine) -> Findings:
+    office = Office(Random(4), date(2025, 8, 20), limit=3)
+    office.open(80)
+    return audit(office, machine, nights=7, oracle_every=5, full_every=3)
+
+
+@pytest.mark.django_db
+def test_the_checks_of_a_recording_count_what_they_counted_in_the_first_place(tmp_path: Path) -> None:
+    kept = tmp_path / "week"
+    with kept.open("wb") as into:
+        first = a_week(Recorded(InDatabase(), into))
+    with kept.open("rb") as source:
+        again = a_week(Replayed(source))
+    assert first.counted["mails sent"]
+    assert again == first

@@ -83,6 +83,16 @@ def test_what_was_missed_was_not_kept_back_by_a_window() -> None:
     assert kept_back == [[["birthday", "aep"], ["birthday"]]] * 2  # of this year's window, and of the next one
 
 
+@pytest.mark.parametrize("day", [date(2025, 4, 4), date(2025, 4, 5), date(2025, 4, 6)])
+def test_what_a_window_keeps_back_up_to_its_event_is_told_on_every_day(day: date) -> None:
+    caught_up = {"email_type": "birthday", "date": "2025-04-05", "status": "skipped", "skip_reason": "exclusion_window"}
+    history = [caught_up | {"event_date": "2025-04-05"}]
+    told = {"id": 5, "state": "MO", "birth_date": "1955-04-05", "effective_date": "2010-07-01", "history": history}
+    (answer,) = scheduler_says([told], day=day)
+    assert list(disagreements([told], day=day)) == []
+    assert ["birthday", "effective_date"] in [row["skipped_emails"] for row in answer["rows"] if row["email_type"] == "post_window"]
+
+
 def test_the_made_up_contacts_meet_every_case_that_matters() -> None:
     met: Counter[str] = Counter()
     for seed, day in enumerate(DAYS):

@@ -99,6 +99,22 @@ def test_a_late_follow_up_is_due_tomorrow_once_and_not_for_ever():
     assert only(parent).send_on == late + timedelta(days=1)
 
 
+def test_while_a_follow_up_is_overdue_its_contact_has_no_other_one():
+    contact, late = make_contact(), DUE + timedelta(days=1)
+    first, second = sent_mail(contact), sent_mail(contact, campaign_instance=make_campaign(name="Spring"))
+    planned = EmailSchedule.objects.filter(parent__isnull=False, status=Status.PRE_SCHEDULED)
+    follow()
+    assert [mail.parent for mail in planned] == [first]
+
+    follow(late)  # nobody has handed it over yet
+    assert [mail.parent for mail in planned.all()] == [first]
+
+    hand_over(day=late, terms=TERMS)
+    sent(only(first))
+    follow(late)
+    assert [mail.parent for mail in planned.all()] == [second]
+
+
 def test_a_follow_up_on_an_excluded_day_is_skipped_and_planned_again_once_the_day_is_free():
     parent = sent_mail()
     Contact.objects.update(state="OR")

@@ -50,7 +50,7 @@ def test_what_an_answering_database_refuses_twice_in_a_row_is_an_alarm_once(trie
 
 def test_a_run_that_a_full_disk_holds_up_goes_on_by_itself(monkeypatch):
     make_contact(birth_date=DAY)
-    run = runs.start(runs.Order(day=DAY, settings=SchedulerSettings(), versions={}))
+    run = runs.start(runs.Order(day=DAY, settings=SchedulerSettings(), versions={}, without_backup="A test"))
     once, left = runs.once, [FULL] * 3
 
     def full_at_first(*args, **told):
@@ -67,7 +67,7 @@ def test_a_run_that_a_full_disk_holds_up_goes_on_by_itself(monkeypatch):
 
 def test_settings_that_cannot_be_read_any_more_fail_the_run_at_once_and_say_so():
     make_contact()
-    run = runs.start(runs.Order(day=DAY, settings=SchedulerSettings(), versions={}))
+    run = runs.start(runs.Order(day=DAY, settings=SchedulerSettings(), versions={}, without_backup="A test"))
     SchedulerRun.objects.filter(pk=run.pk).update(settings={"nonsense": 1})
 
     with pytest.raises(runs.RunFailed, match="nonsense is no setting of the scheduler"):

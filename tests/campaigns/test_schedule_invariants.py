@@ -8,10 +8,18 @@ from portal import wiring
 from tests.bare import bare
 
 TABLES = {
+    "campaigns_schedulerrun": "step SET DEFAULT 'done', without_backup SET DEFAULT '', contacts SET DEFAULT 0, chunk_count SET DEFAULT 0",
+    "campaigns_runchunk": "contacts SET DEFAULT 0, done_at SET DEFAULT now(), first_id SET DEFAULT 1, last_id SET DEFAULT 1",
+    "messaging_backuphistory": "verified_at SET DEFAULT now()",
     "campaigns_emailschedule": "status SET DEFAULT 'pre-scheduled', skip_reason SET DEFAULT ''",
     "messaging_message": "kind SET DEFAULT 'birthday'",
 }
 GOOD = """
+    INSERT INTO messaging_backuphistory (id, verified_at) VALUES (60, now() - interval '1 min');
+    INSERT INTO campaigns_schedulerrun (id, status, heartbeat_at, contacts, chunk_count, backup_id, without_backup, step) VALUES
+        (80, 'completed', now(), 7, 2, 60, '', 'done'), (81, 'failed', now() - interval '1 h', 7, 1, NULL, 'why', 'write'),
+        (82, 'running', now(), 7, 1, NULL, '', 'backup');
+    INSERT INTO campaigns_runchunk (id, run_id, number, contacts, first_id, last_id) VALUES (80, 80, 1, 3, 1, 5), (81, 80, 2, 4, 6, 20);
     INSERT INTO messaging_message (id, kind, case_id) VALUES (90, 'birthday', NULL), (91, 'bulk_status_request', NULL), (92, 'aep', 7),
         (93, 'followup_1_cold', NULL);
     INSERT INTO campaigns_emailschedule (id, contact_id, email_type, event_on, status, message_id, skip_reason, parent_id) VALUES
@@ -23,7 +31,25 @@ GOOD = """
         (96, 1, 'post_window', '2026-09-01', 'pre-scheduled', NULL, '', NULL);
 """
 MAIL = "INSERT INTO campaigns_emailschedule (id, contact_id, email_type, event_on"
+RUN = "INSERT INTO campaigns_schedulerrun (id, status, heartbeat_at"
+CHUNK = "INSERT INTO campaigns_runchunk (id, run_id, number"
 PLANTED = {
+    "I-50": [f"{RUN}, step) VALUES (1, 'running', now(), 'backup'), (2, 'undoing', now(), 'backup')"],
+    "I-51": [f"{RUN}, step) VALUES (1, 'undoing', now() - interval '11 min', 'backup')"],
+    "I-52": [
+        f"{CHUNK}, first_id, last_id) VALUES (1, 80, 4, 21, 30)",
+        f"{CHUNK}, first_id, last_id) VALUES (1, 80, 3, 20, 30)",
+    ],
+    "I-53": [
+        f"{RUN}, contacts, without_backup) VALUES (1, 'completed', now(), 5, 'why')",
+        f"{RUN}, chunk_count, without_backup) VALUES (1, 'completed', now(), 1, 'why')",
+        f"{RUN}, chunk_count, without_backup) VALUES (1, 'completed', now(), 1, 'why'); {CHUNK}, done_at) VALUES (1, 1, 1, NULL)",
+    ],
+    "I-54": [
+        f"{RUN}) VALUES (1, 'failed', now())",
+        "UPDATE messaging_backuphistory SET verified_at = now() + interval '1 min'",
+        "UPDATE messaging_backuphistory SET verified_at = NULL",
+    ],
     "I-55": [
         f"{MAIL}) VALUES (1, 1, 'birthday', '2026-12-31')",
         f"{MAIL}) VALUES (1, 2, 'campaign_x', NULL), (2, 2, 'campaign_x', NULL)",

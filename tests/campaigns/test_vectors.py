@@ -345,9 +345,8 @@ def test_how_many_mails_of_one_day_find_a_place(name, given, answer):
     counts = balance.tally(every, history(place=[])[:0])
     left = balance.left_over(every, balance.allowances(counts, cap=cap, threshold=1), counts[:0])
 
-    found = balance.placed(
-        every[left], counts, cap=cap, horizon_days=given["horizon_days"], judge=lambda at, new: np.ones(len(at), bool), taken=no_campaigns()
-    )
+    room = balance.room(counts, no_campaigns(), cap=cap, horizon_days=given["horizon_days"])
+    found = room.find(every[left], lambda at, new: np.ones(len(at), bool))
 
     assert mails - np.isnat(found).sum() == answer["placeable_at_most"]
 

@@ -26,7 +26,7 @@ from tests.faults import campaign_acts, quote_acts, run_acts, summary_acts
 from tests.faults.campaign_acts import hand_all_over, unsubscribe_one, verify_schedules  # noqa: F401  (asked for by name)
 from tests.faults.host_acts import decide_by_the_ledger, hosts_that_answer, leave_the_bells_to_us, ring_bells  # noqa: F401  (likewise)
 from tests.faults.quote_acts import ask_for_quotes, finish_operations, price_quotes, verify_quotes  # noqa: F401  (asked for by name)
-from tests.faults.run_acts import finish_run, finish_undo, share_run, share_undo, start_run, start_undo  # noqa: F401  (likewise)
+from tests.faults.run_acts import finish_run, finish_undo, share_run, share_undo, start_run, start_safe_run, start_undo  # noqa: F401  (likewise)
 from tests.faults.summary_acts import be_a_host, subscribe, wrong_with_summaries  # noqa: F401  (likewise)
 
 SENDER = outbox.Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="")

@@ -1,9 +1,12 @@
 """What a worker of the fault tests does with the scheduler's runs: share one, again and again, until it is over."""
 
+import time
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db.models import F
+from django.utils import timezone
 
 from campaigns import loading, runs, undoing, writing
 from campaigns.models import Contact, EmailSchedule, RunStatus, SchedulerRun
@@ -24,15 +27,23 @@ def start_run(contacts: int = CONTACTS) -> int:
     return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={}, without_backup="A test")).pk
 
 
+def start_safe_run(folder: str) -> int:
+    """Likewise, but it backs up first what it may change."""
+    SchedulerRun.objects.filter(pk=start_run()).delete()
+    return runs.start(runs.Order(day=DAY, settings=TIGHT, versions={}, backup_to=Path(folder))).pk
+
+
 def contact(number: int) -> Contact:
     zip_code, state = [("75001", "TX"), ("90001", "CA"), ("63101", "MO"), ("66842", "KS")][number % 4]
     born, since = date(1940, 1, 1) + timedelta(days=number * 37), date(2015 + number % 7, 7 + number % 3, 1)
     return Contact(email=f"c{number}@client.example", zip_code=zip_code, state=state, birth_date=born, effective_date=since)
 
 
-def share_run() -> None:
-    """Work on the run under way until it is over; one that has failed is resumed."""
+def share_run(wrong_hours: int = 0) -> None:
+    """Work on the run under way until it is over, by a clock that may be wrong; one that has failed is resumed."""
     runs.LEASE, runs.WAIT_SECONDS = LEASE, 0.02
+    now, seconds, wrong = timezone.now, time.time, timedelta(hours=wrong_hours)
+    timezone.now, time.time = lambda: now() + wrong, lambda: seconds() + wrong.total_seconds()
     failed = SchedulerRun.objects.filter(status=RunStatus.FAILED).first()
     run = runs.resume(failed.pk) if failed else SchedulerRun.objects.running().first()
     if run:

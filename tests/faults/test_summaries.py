@@ -72,8 +72,12 @@ def kill(chance: random.Random, point: str) -> str:
 
 
 def begin(lab: Lab, mark: Path, told: dict, chance: random.Random, *, fault: str) -> Worker:
-    """Its clock is two hours fast or slow, or anything between; a real one goes by the clock of the database."""
-    wrong = chance.choice([WRONG_MINUTES, -WRONG_MINUTES, chance.randint(-WRONG_MINUTES, WRONG_MINUTES)])
+    """One host's clock is two hours fast all the time. The other's is set anew at each start, up to two hours slow or fast.
+
+    If both jumped, nobody's might ever show the quarter of an hour that some have. A real host goes by the clock of the database.
+    """
+    jumping = chance.choice([WRONG_MINUTES, -WRONG_MINUTES, chance.randint(-WRONG_MINUTES, WRONG_MINUTES)])
+    wrong = WRONG_MINUTES if mark.name.startswith("left") else jumping
     return lab.fork("be_a_host", progress=str(mark), wrong_minutes=wrong, fault=fault, **told)
 
 

@@ -41,12 +41,12 @@ def test_whatever_strikes_an_undoing_the_schedule_is_that_of_before(clean_lab: L
 def test_ten_kills_in_one_undoing_change_nothing(clean_lab: Lab):
     chance, struck = random.Random(SEED), 0
     clean_lab.zygote.run("start_undo")
-    crew = [clean_lab.fork("share_undo") for _ in range(2)]
+    crew = [clean_lab.zygote.fork("share_undo") for _ in range(2)]
     while struck < 10 and clean_lab.database.ask("SELECT count(*) FROM campaigns_schedulerrun WHERE status = 'undoing'") == [(1,)]:
         time.sleep(chance.expovariate(1 / 0.05))
         crew.pop(0).kill()
         struck += 1
-        crew.append(clean_lab.fork("share_undo"))
+        crew.append(clean_lab.zygote.fork("share_undo"))
     for worker in crew:
         worker.answer()
 

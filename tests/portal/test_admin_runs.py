@@ -10,7 +10,7 @@ from campaigns import runs, targeting
 from campaigns.models import Contact, ContactToPlan, EmailSchedule, RunChunk, RunStatus, SchedulerRun, Step
 from portal import planning, tasks, wiring
 from portal.admin import run_progress
-from portal.dashboard import campaigns_section, needs
+from portal.dashboard import campaign_needs, campaigns_section
 from tests.campaigns.rows import make_campaign, make_contact
 from tests.portal.desk_rows import said, staff, superuser
 
@@ -137,7 +137,7 @@ def test_a_failed_run_says_why_is_named_on_the_dashboard_and_can_be_resumed(plan
     page = shown(boss.get(f"{RUNS}{run.pk}/change/"))
     assert "the disk is full" in page
     assert f"{RUNS}{run.pk}/act/resume/" in page
-    assert [need.href for need in needs.campaigns() if need.name == "run_failed"] == [f"{RUNS}{run.pk}/change/"]
+    assert [need.href for need in campaign_needs.campaigns() if need.name == "run_failed"] == [f"{RUNS}{run.pk}/change/"]
     assert campaigns_section.moving()["run_href"] == f"{RUNS}{run.pk}/change/"
 
     with django_capture_on_commit_callbacks(execute=True):

@@ -108,6 +108,7 @@ EXPECTED = {
     "quotes_to_review": 2,
     "quotes_owing_mail": 11,
     "quotes_to_follow_up": 6,
+    "drill_late": 0,
     "providers_down": 1,
     "cluster_silent": 2,
     "summaries_silent": 1,

@@ -78,7 +78,7 @@ def test_the_dashboard_says_it_beside_all_else(rules_that_cannot_be_used):
 
 
 def test_a_run_of_which_nothing_is_heard_needs_somebody():
-    run = SchedulerRun.objects.create(day=timezone.localdate())
+    run = SchedulerRun.objects.create(day=timezone.localdate(), without_backup="A test")
     boss, noun = superuser(), "scheduler run does not get on"
 
     assert noun not in boss.get("/admin/").text

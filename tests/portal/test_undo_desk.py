@@ -50,8 +50,8 @@ def test_the_page_says_what_would_come_back_go_and_stay(planned):
 
     page = shown(superuser().get(f"{RUNS}{planned.pk}/act/undo/"))
 
-    assert f"<dt>that it added go</dt><dd>{planned.added - 1}</dd>" in page
-    assert "<dt>stay as they are</dt><dd>1</dd>" in page
+    assert f"<dt>rows it added go</dt><dd>{planned.added - 1}</dd>" in page
+    assert "<dt>rows stay as they are</dt><dd>1</dd>" in page
     assert f"/admin/campaigns/emailschedule/{mail.pk}/change/" in page
     assert SchedulerRun.objects.get().status == RunStatus.COMPLETED
 

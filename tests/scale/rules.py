@@ -102,7 +102,9 @@ def everything(sizes: list[int], settings: SchedulerSettings) -> tuple[float, st
     found = watch.run(lambda: scheduler.placed(left, counts, caps=caps, settings=settings))
     ends = np.zeros(2, "i8")
     for chunk, over, new in zip(chunks(sizes), left, found, strict=True):
-        ends += watch.run(lambda chunk=chunk, over=over, new=new: finished(chunk, scheduler.put_back(spread(chunk), over, new), settings))
+        ends += watch.run(
+            lambda chunk=chunk, over=over, new=new: finished(chunk, scheduler.put_back(spread(chunk), over.at, new), settings)
+        )
     stay = sum(int(np.isnat(new).sum()) for new in found)
     return (
         watch.seconds,

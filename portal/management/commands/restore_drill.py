@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from messaging import backup, invariants, restoring
 from portal import wiring
-from portal.management.command import PortalCommand, Report
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report
 from portal.management.commands.verify_backup import chosen
 
 
@@ -25,7 +25,8 @@ class Command(PortalCommand):
             found = restoring.drill(chosen(file), promises=invariants.chosen(*wiring.invariants()))
         except backup.BackupFailed as trouble:
             raise CommandError(str(trouble)) from trouble
-        return Report(
-            facts=found | {"integrity_verified": True},
-            text=f"{found['path']} restores: {found['rows']:,} rows as they were, in {found['seconds']:,.1f} s.",
-        )
+        text = f"{found['path']} restores: {found['rows']:,} rows as they were, in {found['seconds']:,.1f} s."
+        if found["violated"]:
+            text += f" Promises were broken in it already: {', '.join(found['violated'])}. See verify_invariants."
+        code = NEEDS_ATTENTION if found["violated"] else DONE
+        return Report(facts=found | {"integrity_verified": True}, text=text, exit_code=code)

@@ -14,7 +14,7 @@ from django.db import transaction
 from campaigns import runs, safeguard
 from campaigns.models import Contact, RunStatus, SchedulerRun
 from campaigns.settings import SettingsRefused
-from portal import planning, shutdown
+from portal import kept_memory, planning, shutdown
 from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, day_option, peak_rss_mb, whole, wrong_usage
 
 MOST_WORKERS = 16
@@ -55,6 +55,7 @@ class Command(PortalCommand):
                 run = dry(order) if dry_run else runs.start(order)
             if not dry_run:
                 self.join(run, workers=workers)
+                planning.forget_replaced()
         except runs.RunUnderWay as under_way:
             return Report(facts={"already_running": True, "run_id": under_way.run.pk}, text=str(under_way))
         except runs.RunFailed as failure:
@@ -79,6 +80,7 @@ class Command(PortalCommand):
 
     def join(self, run: SchedulerRun, *, workers: int) -> None:
         """This process and the others work until the run is over."""
+        kept_memory.keep_freed()
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_scheduler", "--json", "--resume", str(run.pk)]
         others = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(workers - 1)]
         try:

@@ -121,7 +121,7 @@ def test_campaigns_are_told_as_planned_handed_over_skipped_held_and_above_a_cap(
 
 
 def test_runs_are_told_by_how_they_ended_and_by_what_they_changed():
-    of_the_day = {"day": DAY.in_office, "started_at": YESTERDAY[0], "added": 10, "changed": 3}
+    of_the_day = {"day": DAY.in_office, "started_at": YESTERDAY[0], "added": 10, "changed": 3, "without_backup": "A test"}
     for ended_at in (YESTERDAY[0], YESTERDAY[1] - A_SECOND, YESTERDAY[1]):
         SchedulerRun.objects.create(**of_the_day, status="completed", ended_at=ended_at)
     SchedulerRun.objects.create(**of_the_day, status="failed", ended_at=YESTERDAY[0], error="The disk is full.")
@@ -202,8 +202,9 @@ def campaigns_of(moment: datetime) -> None:
         make_mail(send_on=day, **facts)
     make_mail(send_on=day + timedelta(days=3), over_cap=True)
     for status in ("completed", "failed", "undone"):
-        SchedulerRun.objects.create(day=day, status=status, ended_at=moment, added=1, changed=1, removed=1, error="Its disk is full.")
-    SchedulerRun.objects.create(day=day, status="running", started_at=moment)
+        counts = {"added": 1, "changed": 1, "removed": 1, "without_backup": "A test", "error": "Its disk is full."}
+        SchedulerRun.objects.create(day=day, status=status, ended_at=moment, **counts)
+    SchedulerRun.objects.create(day=day, status="running", started_at=moment, without_backup="A test")
 
 
 def test_every_link_of_a_mail_leads_to_a_page_that_answers(settings):
