@@ -24,7 +24,7 @@ from messaging.models import (
 )
 from messaging.paging import beyond
 
-BATCH = 500  # rows per transaction: well under a second, also on a busy machine
+BATCH = 200  # rows per transaction: well under a second, also on a busy machine
 BY: dict[Any, str] = {  # the time by which rows of a table are old, each with an index where the table grows
     LoggedMessage: "logged_at",
     LoggedSession: "started_at",

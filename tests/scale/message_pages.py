@@ -98,6 +98,7 @@ def pages(client: Client) -> Iterator[Page]:
     yield "dashboard, the part that moves", reverse("dashboard_live")
     yield "analytics", counted(days=30)
     yield "analytics of 90 days", counted(days=90)
+    yield "health", reverse("health")
     for model in MODELS:
         yield from lists(client, model)
     yield from records()

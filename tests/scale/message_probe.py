@@ -1,5 +1,6 @@
 """`python -m tests.scale.message_probe`: queues and claims one mail after the other until its input ends; says how long that took."""
 
+import os
 import select
 import sys
 import time
@@ -22,7 +23,7 @@ def main() -> int:
     waited = []
     while not (waited and select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]):
         began = time.perf_counter()
-        draft = outbox.Draft(key=f"probe:{len(waited)}", kind="probe", recipient="a@client.example", subject="s", text="t")
+        draft = outbox.Draft(key=f"probe:{os.getpid()}:{len(waited)}", kind="probe", recipient="a@client.example", subject="s", text="t")
         (message,) = outbox.queue([draft], sender=wiring.sender())
         held = Message.objects.filter(pk=message.pk, status="queued").claim(lease=timedelta(minutes=9), limit=1, status="claimed")
         assert len(held) == 1
