@@ -160,7 +160,7 @@ class Auditor:
         return bool(free) and any(self.record.balanced[one] + self.kept_silent() < cap for one in free)
 
     def kept_silent(self) -> int:
-        """Mails that may have had a day to come while it was balanced; the frequency limit silenced them again on the day they had (5.6)."""
+        """Mails that may have taken room on a day to come; the frequency limit silenced them again, on the day they had (5.6)."""
         day, silent = self.office.day, (mail for mail in self.record.mails.values() if mail.reason == "frequency_limit")
         return sum(mail.date < day <= mail.event_date for mail in silent)
 
