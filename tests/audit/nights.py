@@ -157,7 +157,12 @@ class Auditor:
         if mail.instance is not None:  # of the contact's campaigns one a day (5.9)
             others = {other.date for other in self.record.own[mail.contact].values() if other.instance is not None}
             free = [one for one in free if one not in others]
-        return bool(free)
+        return bool(free) and any(self.record.balanced[one] + self.kept_silent() < cap for one in free)
+
+    def kept_silent(self) -> int:
+        """Mails that may have taken room on a day to come; the frequency limit silenced them again, on the day they had (5.6)."""
+        day, silent = self.office.day, (mail for mail in self.record.mails.values() if mail.reason == "frequency_limit")
+        return sum(mail.date < day <= mail.event_date for mail in silent)
 
     def check_days(self) -> None:
         """What each day to come carries."""
