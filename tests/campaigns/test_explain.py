@@ -59,7 +59,7 @@ def planned(contact, **facts):
 
 
 def a_run(**facts):
-    return SchedulerRun.objects.create(status=RunStatus.COMPLETED, ended_at=timezone.now(), day=TODAY, **facts)
+    return SchedulerRun.objects.create(status=RunStatus.COMPLETED, ended_at=timezone.now(), day=TODAY, without_backup="A test", **facts)
 
 
 CALIFORNIA = "California excludes from 11 April to 8 September 2026: 90 days before to 60 days after the birthday on 10 July"

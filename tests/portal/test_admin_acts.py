@@ -76,7 +76,9 @@ def a_row(model, act_name):
         day = {"send_on": "2026-06-01", "send_time": "08:30", "event_on": "2026-06-15"}
         return EmailSchedule.objects.create(contact=a_contact(), email_type="birthday", status="pre-scheduled", priority=5, **day)
     if model is SchedulerRun:
-        return SchedulerRun.objects.create(day="2026-06-01", status="failed", ended_at="2026-06-01T08:00Z", error="a chunk failed")
+        return SchedulerRun.objects.create(
+            day="2026-06-01", status="failed", without_backup="A test", ended_at="2026-06-01T08:00Z", error="a chunk failed"
+        )
     if model is ImportJob:
         return an_import()
     assert model is Provider
