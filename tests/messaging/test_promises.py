@@ -107,8 +107,8 @@ def delivery_event(**facts: Any) -> int:
 
 
 def backup(**facts: Any) -> int:
-    plain = {"path": "/b", "status": "verified", "tables": "[]", "rows": "{}", "checksums": "{}", "purpose": "", "error": "", "sha256": "ab"}
-    return insert("messaging_backuphistory", plain | {"size_bytes": 1, "seconds": 0.1, "verified_at": AT} | facts)
+    plain = {"path": "/b", "status": "verified", "tables": "[]", "rows": "{}", "checksums": "{}", "purpose": "", "error": ""}
+    return insert("messaging_backuphistory", plain | {"sha256": "ab", "size_bytes": 1, "seconds": 0.1, "verified_at": AT} | facts)
 
 
 def tally(**facts: Any) -> int:
