@@ -11,12 +11,15 @@ from functools import cache
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import F
 
+from messaging import decisions
 from messaging.lifecycles import sources
-from messaging.models import CmsNote, Decision, Message, Phase, Status, Verdict
+from messaging.models import Message, Phase, Status, Verdict
 from messaging.models.message import MOVES
 from messaging.prepared import Prepared
+
+JOURNAL = "local journal"  # who decided: the spool's folder of the host that did the work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,25 +164,24 @@ def take_back(message_id: int, token: uuid.UUID) -> bool:
 def settle_late(outcome: Outcome) -> bool:
     """Apply an outcome that was known but could not be written in time; True if it changed anything. Twice is once.
 
-    If the message is still ours by its token, as usual. If it went in doubt meanwhile, a yes from the server is evidence: it is sent.
+    If the message is still ours by its token, as usual. If it went in doubt meanwhile, what is known is evidence: a yes from the server
+    means that it is sent; that nothing has left, by its last try, means that it may be sent again.
     """
     settled, _ = write(outcome)
-    if settled or outcome.phase != Phase.ACCEPTED:
-        return settled
-    doubtful = Message.objects.filter(pk=outcome.message_id, history__token=outcome.token).in_doubt()
-    message = doubtful.select_for_update(of=("self",)).first()
-    if message is None:
-        return False
-    Decision.objects.create(
-        message=message,
-        verdict=Verdict.MARK_AS_SENT,
-        from_status=message.status,
-        round=message.round,
-        reason=f"The server had answered {outcome.code} {outcome.reply}"[:500],
-        source="local journal",
-    )
-    sent = {"sent_at": Now(), "doubt_since": None, "error": "", "remote_id": outcome.remote_id}
-    Message.objects.filter(pk=message.pk).move(Status.SENT, **sent)
-    if message.needs_note:
-        CmsNote.objects.create(message=message)
-    return True
+    if settled:
+        return True
+    doubtful = Message.objects.in_doubt()
+    match outcome.phase:
+        case Phase.ACCEPTED:
+            tried = doubtful.filter(pk=outcome.message_id, history__token=outcome.token)
+            reason = f"The server had answered {outcome.code} {outcome.reply}"
+            decided = decisions.decide(tried, verdict=Verdict.MARK_AS_SENT, reason=reason, source=JOURNAL)
+            if decided:
+                Message.objects.filter(pk=outcome.message_id).update(remote_id=outcome.remote_id)
+        case Phase.LOST_PRE:  # of the last try only: an earlier one says nothing of what became of this
+            tried = doubtful.filter(pk=outcome.message_id, history__token=outcome.token, history__number=F("tries"))
+            reason = f"Nothing had left: {outcome.error}"
+            decided = decisions.decide(tried, verdict=Verdict.SEND_AGAIN, reason=reason, source=JOURNAL)
+        case _:
+            return False
+    return decided > 0

@@ -29,8 +29,9 @@ LAYERS = [
     {"delivery", "notes", "note_decisions", "reaper", "batches", "cms_recovery", "cms_logs", "importing_cases", "invariants"}
     | {"database_health", "retention", "delivery_facts"},
     {"replay", "export", "backup"},
-    {"answers", "lines", "decisions", "note_outcomes", "logged", "analytics"},
+    {"answers", "lines", "note_outcomes", "logged", "analytics"},
     {"claims", "outcomes", "journal", "outbox", "rendering"},
+    {"decisions"},
     {"models"},
     {"leases", "merge_fields", "template_language", "sheets", "html_bodies"},
     {"prepared", "lifecycles", "retry", "gateways", "spool", "fingerprints", "note_texts", "log_lines", "bounces"},

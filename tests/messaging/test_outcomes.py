@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from messaging import outcomes
-from messaging.models import CmsNote, Message, Phase, Status
+from messaging import decisions, outcomes, reaper
+from messaging.models import CmsNote, Decision, Message, Phase, Status, Verdict
 from messaging.outcomes import Fence, Outcome
 from tests.factories import make_case, make_message
 
@@ -111,6 +111,33 @@ def test_what_was_taken_back_costs_nothing_whether_or_not_its_fence_was_written(
 
     assert list(Message.objects.order_by("pk").values_list("status", "attempts", "tries")) == [("queued", 0, 1)] * 2
     assert {row.history.get().phase for row in (fenced, unfenced)} == {Phase.LOST_PRE}
+
+
+def test_that_nothing_had_left_settles_the_doubt_of_that_try():
+    message = in_doubt(claimed())
+
+    nothing_left = outcomes.not_left(message.pk, message.lease)
+    assert [outcomes.settle_late(nothing_left) for _ in range(3)] == [True, False, False]
+
+    decision, now = Decision.objects.get(), Message.objects.get()
+    assert (decision.verdict, decision.source, decision.decided_by) == (Verdict.SEND_AGAIN, "local journal", None)
+    assert (now.status, now.round, now.attempts, now.tries) == (Status.QUEUED, 2, 0, 1)
+
+
+def test_that_nothing_had_left_at_one_try_settles_no_doubt_of_a_later_one():
+    first = in_doubt(claimed())
+    decisions.decide(Message.objects.all(), verdict=Verdict.SEND_AGAIN, reason="It had not arrived.", source="postmaster")
+    in_doubt(Message.objects.due().claim(lease=LEASE, limit=1, status=Status.CLAIMED)[0])
+
+    assert outcomes.settle_late(outcomes.not_left(first.pk, first.lease)) is False
+    assert Message.objects.get().status == Status.IN_DOUBT
+
+
+def in_doubt(message: Message) -> Message:
+    """Fenced, and never heard of again: the lease ran out."""
+    outcomes.write(None, replace(fence_of(message), lease=timedelta(0)))
+    assert reaper.doubt() == 1
+    return message
 
 
 def test_an_outcome_survives_its_time_in_the_spool():
