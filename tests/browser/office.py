@@ -1,5 +1,6 @@
 """A portal at work for one test: a live web server, the world outside over real sockets, and workers that come when they are called."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import connections
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, expect, sync_playwright
 
 from portal import tasks, wiring
 from portal.dashboard.needs import CLUSTERS
@@ -21,11 +22,13 @@ from portal.models import Heartbeat
 from portal.sample_data import contacts, past_weeks
 from portal.sandbox import Sandbox
 
+log = logging.getLogger(__name__)
 ARTEFACTS = settings.BASE_DIR / "test-artefacts" / "browser"
 LOGIN = {"username": "dana", "password": "a-long-password-of-dana"}
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 PATIENCE_MILLISECONDS = 20_000
+PICTURE_TRIES = 3
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
@@ -154,5 +157,13 @@ def log_in(page: Page) -> None:
 
 
 def picture(page: Page, name: str, *, folder: Path = ARTEFACTS) -> None:
+    """One for people to look at. A browser short of memory now and then takes none, which says nothing about the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png", animations="disabled")
+    for _ in range(PICTURE_TRIES):
+        try:
+            page.screenshot(path=folder / f"{name}.png", animations="disabled")
+        except Error as refusal:
+            log.warning("no picture %s: %s", name, refusal)
+            page.wait_for_timeout(500)
+        else:
+            return
