@@ -5,11 +5,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -25,8 +23,9 @@ from messaging.models import Level
 from portal import tasks
 from portal.admin import cells
 from portal.admin.acts import Act
-from portal.admin.operations import fresh, name_of
-from portal.admin.records import ReadOnly, Table
+from portal.admin.live import Live
+from portal.admin.operations import name_of
+from portal.admin.records import Table
 
 PERMISSION = "campaigns.import_contact"
 REFUSED_SHOWN = 50
@@ -105,9 +104,9 @@ class UploadForm(forms.Form):
 
 
 @admin.register(ImportJob)
-class ImportDesk(ReadOnly):
+class ImportDesk(Live):
     acts = ACTS
-    change_form_template = "admin/import.html"
+    live_template = "admin/import_live.html"
     list_display = ["state", "file", "rows_shown", "refused_shown", "started", "by"]
     list_display_links = ["file"]
     list_filter = [("status", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter)]
@@ -121,12 +120,8 @@ class ImportDesk(ReadOnly):
         return bool(request.user.has_perm(PERMISSION))
 
     def get_urls(self) -> list[URLPattern]:
-        name = "campaigns_importjob"
-        return [
-            path("<path:object_id>/live/", fresh(self.live_view), name=f"{name}_live"),
-            path("<path:object_id>/refused/", self.admin_site.admin_view(self.refused_view), name=f"{name}_refused"),
-            *super().get_urls(),
-        ]
+        view = self.admin_site.admin_view(self.refused_view)
+        return [path("<path:object_id>/refused/", view, name="campaigns_importjob_refused"), *super().get_urls()]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The upload: the file goes into the database, where any host finds it, and then its page tells how far it is."""
@@ -164,22 +159,6 @@ class ImportDesk(ReadOnly):
         answer = StreamingHttpResponse(refusals.refused_file(job), content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="import-{job.pk}.refused.csv"'
         return answer
-
-    def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What moves on an import's page. At a new stage the whole page is shown anew, with its refused rows."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        told = self.moving(request, self.found(request, object_id))
-        answer = render(request, "admin/import_live.html", told)
-        if request.GET.get("stage", told["stage"]) != told["stage"]:
-            answer["HX-Refresh"] = "true"
-        return answer
-
-    def found(self, request: HttpRequest, object_id: str) -> ImportJob:
-        job: Any = self.get_object(request, unquote(object_id))
-        if job is None:
-            raise Http404(f"there is no import {object_id}")
-        return job
 
     @display(description="state")
     def state(self, job: ImportJob) -> SafeString:
@@ -226,9 +205,6 @@ class ImportDesk(ReadOnly):
         words = "Download them all, to correct and upload again"
         return [Table(title, ["Row", "Column", "What is wrong"], lines, link=link, link_text=words)]
 
-    def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        return super().page(request, row) | self.moving(request, row) | {"record_acts": []}  # its acts go when it has moved on
-
     def moving(self, request: HttpRequest, job: ImportJob) -> dict[str, Any]:
         done, of, says = so_far(job)
         return {
@@ -241,7 +217,6 @@ class ImportDesk(ReadOnly):
             "counts": [(label, getattr(job, name), name) for name, label in COUNTS.items()] if has_counts(job) else [],
             "moves": job.status in (ImportStatus.READING, ImportStatus.MERGING),
             "stage": f"{job.status}-{bool(job.is_stopping)}",
-            "import_acts": [(act, self.act_url(act, job)) for act in self.acts_on(job, request)],
         }
 
 

@@ -1,17 +1,13 @@
 """The desk of bulk actions: what was asked, by whom, how far it is, what came of each item; and the button that stops one."""
 
-from collections.abc import Callable, Mapping
-from functools import update_wrapper
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
@@ -20,6 +16,7 @@ from unfold.decorators import display
 from messaging.models import Status as MessageStatus
 from portal.admin import cells
 from portal.admin.acts import Act
+from portal.admin.live import Live
 from portal.admin.records import ReadOnly, Table
 from portal.operations import progress, running
 from portal.operations.models import Operation, OperationItem, Outcome, Status, told
@@ -62,22 +59,10 @@ ACTS = (
 )
 
 
-def fresh(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A part that a page asks for by itself; whoever is logged out meanwhile gets the whole page anew, which is the login."""
-    page = admin.site.admin_view(view)
-
-    def guarded(request: HttpRequest, **named: Any) -> HttpResponse:
-        if "HX-Request" in request.headers and not admin.site.has_permission(request):
-            return HttpResponse(status=401, headers={"HX-Refresh": "true"})
-        return page(request, **named)
-
-    return update_wrapper(guarded, view)
-
-
 @admin.register(Operation)
-class OperationDesk(ReadOnly):
+class OperationDesk(Live):
     acts = ACTS
-    change_form_template = "admin/operation.html"
+    live_template = "admin/operation_live.html"
     list_display = ["state", "what", "progress", "trouble", "asked_at", "by"]
     list_display_links = ["what"]
     list_filter = [("status", ChoicesDropdownFilter)]
@@ -86,22 +71,6 @@ class OperationDesk(ReadOnly):
     ordering = ["-pk"]
     search_fields = ["asked", "reason"]
     search_help_text = "Words of what was asked, or of the reason"
-
-    def get_urls(self) -> list[URLPattern]:
-        return [path("<path:object_id>/live/", fresh(self.live_view), name="portal_operation_live"), *super().get_urls()]
-
-    def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What moves on an operation's page. At a new stage the whole page is shown anew: then its items have their outcomes as well."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        operation = self.get_object(request, unquote(object_id))
-        if operation is None:
-            raise Http404(f"there is no bulk action {object_id}")
-        told = self.moving(request, operation)
-        answer = render(request, "admin/operation_live.html", told)
-        if request.GET.get("stage", told["stage"]) != told["stage"]:
-            answer["HX-Refresh"] = "true"
-        return answer
 
     def prepare(self, rows: list[Any]) -> None:
         counted = progress.of_all(rows)
@@ -151,9 +120,6 @@ class OperationDesk(ReadOnly):
         title = f"The first {len(items)} of {operation.total:,}" if every else "One by one"
         return [Table(title, columns, [line(item) for item in items], link=every, link_text=f"Show all {operation.total:,}")]
 
-    def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        return super().page(request, row) | self.moving(request, row) | {"record_acts": []}  # its act goes when it has ended
-
     def moving(self, request: HttpRequest, operation: Operation) -> dict[str, Any]:
         so_far, mails = progress.of(operation), progress.mails(operation)
         moves = operation.is_unfinished or "waiting" in mails
@@ -168,7 +134,6 @@ class OperationDesk(ReadOnly):
             ],
             "moves": moves,
             "stage": f"{operation.status}-{'moving' if moves else 'still'}",
-            "operation_acts": [(act, self.act_url(act, operation)) for act in self.acts_on(operation, request)],
         }
 
 

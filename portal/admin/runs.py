@@ -9,8 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -24,8 +23,9 @@ from campaigns.models.run import AT_WORK
 from portal import planning, tasks
 from portal.admin import cells, run_progress, run_tables, schedule_cells, undo_tables
 from portal.admin.acts import Act
-from portal.admin.operations import fresh, name_of
-from portal.admin.records import ReadOnly, Table
+from portal.admin.live import Live
+from portal.admin.operations import name_of
+from portal.admin.records import Table
 from portal.admin.run_acts import MAY_RUN, RESUME, RESUME_WITHOUT_BACKUP, UNDO, has_written, is_half_undone, told_before
 from portal.config.data import ConfigRefused
 from portal.dashboard import charts
@@ -62,9 +62,10 @@ MOST_DAYS = 400  # in the chart
 
 
 @admin.register(SchedulerRun)
-class RunDesk(ReadOnly):
+class RunDesk(Live):
     acts = (RESUME, RESUME_WITHOUT_BACKUP, UNDO)
     change_form_template = "admin/run.html"
+    live_template = "admin/run_live.html"
     list_before_template = "admin/run_plan.html"
     list_display = ["day_shown", "state", "contacts_shown", "planned", "changes", "over", "began", "by"]
     list_display_links = ["day_shown"]
@@ -78,7 +79,6 @@ class RunDesk(ReadOnly):
         return [
             path("plan/", self.admin_site.admin_view(self.plan_view), name="campaigns_schedulerrun_plan"),
             path("<path:object_id>/proof/", self.admin_site.admin_view(self.proof_view), name="campaigns_schedulerrun_proof"),
-            path("<path:object_id>/live/", fresh(self.live_view), name="campaigns_schedulerrun_live"),
             *super().get_urls(),
         ]
 
@@ -107,19 +107,6 @@ class RunDesk(ReadOnly):
             "back": reverse("admin:campaigns_schedulerrun_changelist"),
         }
         return TemplateResponse(request, "admin/run_confirm.html", context, status=422 if refusal else 200)
-
-    def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What moves on a run's page. At a new stage the whole page is shown anew, with its counts and its chart."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        run = self.get_object(request, unquote(object_id))
-        if run is None:
-            raise Http404(f"there is no run {object_id}")
-        told = self.moving(request, run)
-        answer = render(request, "admin/run_live.html", told)
-        if request.GET.get("stage", told["stage"]) != told["stage"]:
-            answer["HX-Refresh"] = "true"
-        return answer
 
     def proof_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """GET asks; POST compares the schedule with what the run wrote, which reads every row."""
@@ -204,7 +191,7 @@ class RunDesk(ReadOnly):
     def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         days = days_of(row)
         chart = {"chart": charts.month(days, cap=row.daily_cap), "chart_options": charts.OPTIONS, "days": days} if days else {}
-        return super().page(request, row) | self.moving(request, row) | chart | {"record_acts": []}  # its act goes when it goes on
+        return super().page(request, row) | chart
 
     def moving(self, request: HttpRequest, run: SchedulerRun) -> dict[str, Any]:
         return {
@@ -216,7 +203,6 @@ class RunDesk(ReadOnly):
             "moves": run.status in AT_WORK,
             "proof_url": proof_url(run),
             "stage": run.status,
-            "run_acts": [(act, self.act_url(act, run)) for act in self.acts_on(run, request)],
         }
 
 
