@@ -109,6 +109,14 @@ MESSAGES = [
         # a claim may come between a lost hold and the sweep that holds the message
         sql=f"SELECT id FROM messaging_message WHERE status IN ('queued', 'claimed') AND claims > {POISON_CLAIMS + 5}",
     ),
+    Invariant(
+        name="I-18",
+        sentence="The last production mail of a case is known.",
+        slow=True,
+        sql="""
+            SELECT m.id FROM messaging_message m LEFT JOIN messaging_lastmail l ON l.case_id = m.case_id
+            WHERE m.status = 'sent' AND NOT m.is_test AND m.case_id IS NOT NULL AND m.sent_at > coalesce(l.sent_at, '-infinity')""",
+    ),
 ]
 
 ATTEMPTS = [

@@ -68,6 +68,17 @@ SINGLE_LINES = """
         FOR EACH ROW WHEN (concat(NEW.recipient, NEW.sender, NEW.subject) ~ '[\\r\\n]') EXECUTE FUNCTION messaging_line_break();
 """
 
+# A list of cases by their silence would otherwise look for the last of all mails of each.
+LAST_MAIL = """
+    CREATE FUNCTION messaging_last_mail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO messaging_lastmail AS known (case_id, sent_at) VALUES (NEW.case_id, NEW.sent_at)
+        ON CONFLICT (case_id) DO UPDATE SET sent_at = EXCLUDED.sent_at WHERE known.sent_at < EXCLUDED.sent_at;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER messaging_last_mail AFTER INSERT OR UPDATE OF status, sent_at ON messaging_message
+        FOR EACH ROW WHEN (NEW.status = 'sent' AND NEW.case_id IS NOT NULL AND NOT NEW.is_test) EXECUTE FUNCTION messaging_last_mail();
+"""
+
 SQL = "".join(
     [
         guard_sql(table="messaging_message", moves=MOVES, facts=FACTS),
@@ -75,6 +86,7 @@ SQL = "".join(
         SENT_OWES_A_NOTE,
         FROZEN,
         SINGLE_LINES,
+        LAST_MAIL,
         seed_tables.SQL,
         autovacuum.SQL,
     ]
@@ -84,6 +96,7 @@ REVERSE = (
     seed_tables.REVERSE
     + autovacuum.REVERSE
     + """
+    DROP TRIGGER messaging_last_mail ON messaging_message;
     DROP TRIGGER messaging_message_single_lines ON messaging_message;
     DROP TRIGGER messaging_message_words_kept ON messaging_message;
     DROP TRIGGER messaging_message_pinned ON messaging_message;
@@ -99,7 +112,7 @@ REVERSE = (
     DROP TRIGGER messaging_sent_owes_a_note ON messaging_message;
     DROP TRIGGER messaging_cmsnote_guard ON messaging_cmsnote;
     DROP TRIGGER messaging_message_guard ON messaging_message;
-    DROP FUNCTION messaging_line_break, messaging_frozen, messaging_note_only_for_sent, messaging_sent_owes_a_note,
+    DROP FUNCTION messaging_last_mail, messaging_line_break, messaging_frozen, messaging_note_only_for_sent, messaging_sent_owes_a_note,
         messaging_cmsnote_guard, messaging_message_guard;
 """
 )

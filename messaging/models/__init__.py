@@ -2,7 +2,7 @@
 
 from messaging.models.attempt import Attempt, Phase
 from messaging.models.backup import BackupHistory, BackupStatus
-from messaging.models.case import Acknowledgment, Case, CaseStatus
+from messaging.models.case import Acknowledgment, Case, CaseStatus, LastMail
 from messaging.models.decision import Decision, Verdict
 from messaging.models.delivery_event import DeliveryEvent, HookTally, Told
 from messaging.models.error_group import ErrorGroup
@@ -33,6 +33,7 @@ __all__ = [
     "ErrorGroup",
     "HookTally",
     "Lane",
+    "LastMail",
     "Level",
     "LogRow",
     "LogStatus",

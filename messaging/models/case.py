@@ -3,17 +3,14 @@
 PID is the case's number inside the case-management system; PV is the imaging practice's own file number.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Self
 
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q
 from django.db.models.functions import Greatest, TruncDate
-from django.utils import timezone
-
-from messaging.models.message import Message
 
 UNKNOWN_INJURY_YEAR = 2099  # the spreadsheets' way to say "date of injury unknown"
 OLD_CASE_YEARS = 2
@@ -79,8 +76,7 @@ class CaseQuerySet(models.QuerySet):
 
         The portal's own mails count the moment they are sent; `last_sent_on` only says what the imported file knew.
         """
-        ours = Message.objects.filter(case=OuterRef("pk")).production().sent().order_by("-sent_at")
-        mailed_on = Greatest("last_sent_on", Subquery(ours.values(day=TruncDate("sent_at"))[:1]))
+        mailed_on = Greatest("last_sent_on", TruncDate("last_mail__sent_at"))
         return self.annotate(mailed_on=mailed_on, last_contact_on=Greatest(mailed_on, "last_reply_on"))
 
     def in_category(self, category: str, on: date) -> Self:
@@ -100,17 +96,9 @@ class CaseQuerySet(models.QuerySet):
                 told = Q(status__in=[CaseStatus.LITIGATION, CaseStatus.SETTLED]) | Q(status_note__iregex="litigat|settle")
                 return cases.filter(old).exclude(told)
         least, below = DAYS_OF_SILENCE[Category(category)]
-        cases = cases.filter(contacted_since(on - timedelta(days=below - 1) if below else None))
-        return cases if least is None else cases.exclude(contacted_since(on - timedelta(days=least - 1)))
-
-
-def contacted_since(day: date | None) -> Q:
-    """Whether anybody wrote on that day or later, or at all. Only the first mail that shows it is looked for, not the last of each case."""
-    ours = Message.objects.filter(case=OuterRef("pk")).production().sent()
-    if day is None:
-        return Q(last_sent_on__isnull=False) | Q(last_reply_on__isnull=False) | Q(Exists(ours))
-    begins = timezone.make_aware(datetime.combine(day, time()))
-    return Q(last_sent_on__gte=day) | Q(last_reply_on__gte=day) | Q(Exists(ours.filter(sent_at__gte=begins)))
+        if least is not None:
+            cases = cases.filter(last_contact_on__lte=on - timedelta(days=least))
+        return cases if below is None else cases.filter(last_contact_on__gt=on - timedelta(days=below))
 
 
 class Case(models.Model):
@@ -150,6 +138,16 @@ class Case(models.Model):
 
     def __str__(self) -> str:
         return f"{self.patient_name} (PID {self.pid or 'missing'}, PV {self.pv})"
+
+
+class LastMail(models.Model):
+    """When the portal last wrote to a case: kept by a trigger on its messages."""
+
+    case = models.OneToOneField(Case, models.CASCADE, primary_key=True, related_name="last_mail")
+    sent_at = models.DateTimeField(help_text="Of the last production mail.")
+
+    def __str__(self) -> str:
+        return f"{self.case_id}: {self.sent_at}"
 
 
 class Acknowledgment(models.Model):

@@ -212,9 +212,6 @@ class Message(Leased):
             models.Index(fields=[*LISTED, "status"], name="message_needs_a_person", condition=Q(status__in=FOR_A_PERSON)),
             models.Index(fields=["case"], name="message_case", condition=Q(case__isnull=False)),
             models.Index(fields=["session", *LISTED], name="message_session", condition=Q(session__isnull=False), include=["status"]),
-            models.Index(
-                fields=["case", "-sent_at"], name="message_last_mail", condition=Q(status="sent", is_test=False, case__isnull=False)
-            ),
             models.Index(fields=["-sent_at", "-id"], name="message_sent", condition=Q(status="sent")),
             models.Index(fields=["-sent_at", "-id"], name="message_bounced", condition=Q(bounced_at__isnull=False)),
             models.Index(OpClass(Lower("intended_for"), "text_pattern_ops"), name="message_intended_for"),

@@ -180,6 +180,7 @@ def test_our_own_production_mail_counts_as_contact_the_moment_it_is_sent_and_a_t
     first, second = (make_case(number, last_sent_on=TODAY - timedelta(days=200)) for number in (1, 2))
     mailed(first, status="sent", at=NOW - timedelta(days=50))
     mailed(first, status="sent", at=NOW - timedelta(days=5))
+    mailed(first, status="sent", at=NOW - timedelta(days=20))
     mailed(second, status="sent", mode=Mode.TEST)
     mailed(second, status="failed")
 

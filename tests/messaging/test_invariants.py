@@ -6,7 +6,7 @@ from messaging import invariants
 from messaging.invariants import INVARIANTS
 from tests.bare import bare
 
-TABLES = ("message", "attempt", "decision", "cmsnote", "noteattempt", "suppression", "spoolfile", "backuphistory")
+TABLES = ("message", "lastmail", "attempt", "decision", "cmsnote", "noteattempt", "suppression", "spoolfile", "backuphistory")
 GOOD = """
     INSERT INTO messaging_message (id, key, message_id, status, tries, attempts, sent_at)
         VALUES (90, 'good:90', '<90>', 'sent', 3, 2, now());
@@ -56,6 +56,8 @@ PLANTED = {
                VALUES (1, 1, 'rejected', 550), (1, 2, 'accepted', 250)""",
     "I-16": "INSERT INTO messaging_message (id, status, attempts, max_attempts) VALUES (1, 'failed', 1, 3)",
     "I-17": "INSERT INTO messaging_message (id, claims) VALUES (1, 30)",
+    "I-18": """INSERT INTO messaging_message (id, case_id, status, sent_at) VALUES (1, 7, 'sent', now()), (2, 8, 'sent', now());
+               INSERT INTO messaging_lastmail (case_id, sent_at) VALUES (7, now() - interval '1 d'), (8, now())""",
     "I-20": "INSERT INTO messaging_message (id, status, needs_note) VALUES (1, 'sent', true)",
     "I-21": """INSERT INTO messaging_message (id, status) VALUES (1, 'failed');
                INSERT INTO messaging_cmsnote (id, message_id) VALUES (1, 1)""",

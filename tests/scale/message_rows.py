@@ -106,6 +106,8 @@ MANY = (
         'c' || n || '@d1.example', '', '', 'Firm', 'sent', '', '', 'Good day', '{{}}', {MADE_AT}, {MADE_AT}, false, now()
     FROM generate_series(%(first)s::bigint, %(last)s) n WHERE n %% 20 = 0""",
 )
+LAST_MAILS = """INSERT INTO messaging_lastmail (case_id, sent_at) SELECT case_id, max(sent_at) FROM messaging_message
+    WHERE status = 'sent' AND NOT is_test AND case_id IS NOT NULL GROUP BY 1"""
 TABLES = [
     f"messaging_{name}"
     for name in ("message", "attempt", "cmsnote", "noteattempt", "systemevent", "deliveryevent", "loggedmessage", "case")
@@ -129,6 +131,7 @@ def plant(messages: int) -> None:
             for first in range(1, messages + 1, AT_ONCE):
                 for statement in MANY:
                     cursor.execute(statement, told | {"first": first, "last": min(first + AT_ONCE - 1, messages)})
+        cursor.execute(LAST_MAILS)
         settle(cursor)
 
 
