@@ -50,9 +50,10 @@ def merge(job: ImportJob, *, sort: Sort, open_file: Callable[[], BinaryIO], hold
                 cursor.execute(sql, {"low": low, "high": low + AT_ONCE - 1})
         hold.done_rows = min(low + AT_ONCE - 1, job.read_rows)
         told(hold.done_rows, job.read_rows, "rows merged")
-    if sort.after:
-        with connection.cursor() as cursor:
+    with connection.cursor() as cursor:
+        if sort.after:
             cursor.execute(sort.after)
+        cursor.execute(f"ANALYZE {sort.locked}")  # whoever reads these rows next would otherwise be planned as if they were not there
     fault("import.before_final")
     return counts
 
