@@ -155,7 +155,7 @@ def backups() -> Iterable[Need]:
         says=f"No backup was restored to try it since {timesince(since, depth=1)}. Run on the server: python manage.py restore_drill"
         if since
         else "",
-        calm="A backup was restored within 7 days",
+        calm="No restore drill is late",
         button="See the backups",
         href=rows_of(BackupHistory),
         grave=False,

@@ -63,6 +63,8 @@ def look_at_the_records(page: Page, *, at_the_sandbox: Page, office: Office) -> 
     take(page, "timeline")
     page.goto("/admin/messaging/cmsnote/")
     take(page, "cms-notes")
+    page.goto("/admin/health/")
+    take(page, "health")
     at_the_sandbox.goto(office.sandbox.http_url)
     take(at_the_sandbox, "mailbox")
 
