@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from messaging import journal
 from messaging.gateways import cms, mail
 from portal.quotes.gateways import ai
 from portal.sandbox import Sandbox
+from tests import emptying
 
 
 def pytest_configure() -> None:
@@ -19,6 +21,14 @@ def pytest_configure() -> None:
     settings.BACKUP_BEFORE_RUN = False  # but where a test says so
     os.environ["BACKUP_BEFORE_RUN"] = "false"
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
+    with ExitStack() as stack:
+        with django_db_blocker.unblock():
+            stack.enter_context(emptying.lightly())
+        yield
 
 
 @pytest.fixture(autouse=True)
