@@ -111,11 +111,12 @@ MESSAGES = [
     ),
     Invariant(
         name="I-18",
-        sentence="The last production mail of a case is known.",
+        sentence="When a case was last written to is when its last production mail was sent.",
         slow=True,
         sql="""
-            SELECT m.id FROM messaging_message m LEFT JOIN messaging_lastmail l ON l.case_id = m.case_id
-            WHERE m.status = 'sent' AND NOT m.is_test AND m.case_id IS NOT NULL AND m.sent_at > coalesce(l.sent_at, '-infinity')""",
+            SELECT case_id FROM messaging_lastmail l FULL JOIN (SELECT case_id, max(sent_at) AS sent_at FROM messaging_message
+                WHERE status = 'sent' AND NOT is_test AND case_id IS NOT NULL GROUP BY 1) m USING (case_id)
+            WHERE l.sent_at IS DISTINCT FROM m.sent_at""",
     ),
 ]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from messaging import decisions
 from messaging.lifecycles import sources
@@ -19,6 +20,7 @@ from messaging.models import Message, Phase, Status, Verdict
 from messaging.models.message import MOVES
 from messaging.prepared import Prepared
 
+STILL_WANTED = timedelta(days=1)  # an older doubt is a person's: who knows whether the mail is still of use
 JOURNAL = "local journal"  # who decided: the spool's folder of the host that did the work
 
 
@@ -165,7 +167,7 @@ def settle_late(outcome: Outcome) -> bool:
     """Apply an outcome that was known but could not be written in time; True if it changed anything. Twice is once.
 
     If the message is still ours by its token, as usual. If it went in doubt meanwhile, what is known is evidence: a yes from the server
-    means that it is sent; that nothing has left, by its last try, means that it may be sent again.
+    means that it is sent; that nothing had left, by its last try, means that it is sent again, within a day.
     """
     settled, _ = write(outcome)
     if settled:
@@ -180,8 +182,13 @@ def settle_late(outcome: Outcome) -> bool:
                 Message.objects.filter(pk=outcome.message_id).update(remote_id=outcome.remote_id)
         case Phase.LOST_PRE:  # of the last try only: an earlier one says nothing of what became of this
             tried = doubtful.filter(pk=outcome.message_id, history__token=outcome.token, history__number=F("tries"))
+            fresh = tried.filter(doubt_since__gt=Now() - STILL_WANTED)
+            lane = fresh.values_list("lane", flat=True).first()
             reason = f"Nothing had left: {outcome.error}"
-            decided = decisions.decide(tried, verdict=Verdict.SEND_AGAIN, reason=reason, source=JOURNAL)
+            decided = decisions.decide(fresh, verdict=Verdict.SEND_AGAIN, reason=reason, source=JOURNAL)
+            if decided:  # as if it had been put back at once: in its own lane, after its own wait
+                due_at = Now() + timedelta(seconds=outcome.wait_seconds)
+                Message.objects.filter(pk=outcome.message_id).update(lane=lane, due_at=due_at, error=outcome.error)
         case _:
             return False
     return decided > 0

@@ -71,8 +71,10 @@ SINGLE_LINES = """
 # A list of cases by their silence would otherwise look for the last of all mails of each.
 LAST_MAIL = """
     CREATE FUNCTION messaging_last_mail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO messaging_lastmail AS known (case_id, sent_at) VALUES (NEW.case_id, NEW.sent_at)
-        ON CONFLICT (case_id) DO UPDATE SET sent_at = EXCLUDED.sent_at WHERE known.sent_at < EXCLUDED.sent_at;
+        IF NOT EXISTS (SELECT FROM messaging_lastmail WHERE case_id = NEW.case_id AND sent_at >= NEW.sent_at) THEN  -- nor is it locked
+            INSERT INTO messaging_lastmail AS known (case_id, sent_at) VALUES (NEW.case_id, NEW.sent_at)
+            ON CONFLICT (case_id) DO UPDATE SET sent_at = EXCLUDED.sent_at WHERE known.sent_at < EXCLUDED.sent_at;
+        END IF;
         RETURN NULL;
     END $$;
     CREATE TRIGGER messaging_last_mail AFTER INSERT OR UPDATE OF status, sent_at ON messaging_message

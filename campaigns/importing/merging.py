@@ -14,6 +14,7 @@ from campaigns.models import ImportJob
 from messaging.faults import fault
 
 AT_ONCE = 100_000  # rows in one statement
+MANY = 10_000  # rows after which statistics are not left to autovacuum
 TAKEN = ("new", "changed", "unchanged")
 
 
@@ -53,7 +54,8 @@ def merge(job: ImportJob, *, sort: Sort, open_file: Callable[[], BinaryIO], hold
     with connection.cursor() as cursor:
         if sort.after:
             cursor.execute(sort.after)
-        cursor.execute(f"ANALYZE {sort.locked}")  # whoever reads these rows next would otherwise be planned as if they were not there
+        if counts["new"] + counts["changed"] >= MANY:  # else whoever reads these rows next is planned as if they were not there
+            cursor.execute(f"ANALYZE {sort.locked}")
     fault("import.before_final")
     return counts
 

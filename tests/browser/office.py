@@ -167,3 +167,4 @@ def picture(page: Page, name: str, *, folder: Path = ARTEFACTS) -> None:
             page.wait_for_timeout(500)
         else:
             return
+    assert folder == ARTEFACTS, f"no picture {name}: the old one would stay"

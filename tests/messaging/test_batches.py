@@ -1,13 +1,15 @@
 """A batch leaves alone what it must, says why, and queues the rest together."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 
 from messaging import batches, outbox
 from messaging.batches import BUSY, ListRefused, Selection, Skip
 from messaging.models import Acknowledgment, Case, EmailTemplate, Message, MessageSession, Mode, Status, Suppression, TemplateVersion
-from messaging.models.case import Category, category_of
+from messaging.models.case import DAYS_OF_SILENCE, Category, category_of
 from messaging.text_input import TextRefused
 
 TODAY = date(2026, 3, 2)
@@ -187,6 +189,24 @@ def test_our_own_production_mail_counts_as_contact_the_moment_it_is_sent_and_a_t
     assert chosen(Selection(category=Category.RECENTLY_SENT))[0] == ["9001"]
     assert chosen(Selection(category=Category.CRITICAL))[0] == ["9002"]
     assert Case.objects.with_last_contact().get(pv="9001").mailed_on == TODAY - timedelta(days=5)
+
+
+@pytest.mark.parametrize(
+    ("days", "category"),
+    [
+        (29, "recently_sent"),
+        (30, "needs_follow_up"),
+        (59, "needs_follow_up"),
+        (60, "high_priority"),
+        (89, "high_priority"),
+        (90, "critical"),
+    ],
+)
+@pytest.mark.parametrize("at", [time(0, 5), time(23, 55)], ids=["after midnight", "before midnight"])
+def test_days_of_silence_are_days_of_the_office(db, days, category, at):
+    mailed(make_case(1), status="sent", at=datetime.combine(TODAY - timedelta(days=days), at, tzinfo=ZoneInfo(settings.TIME_ZONE)))
+
+    assert [one for one in DAYS_OF_SILENCE if chosen(Selection(category=one))[0]] == [category]
 
 
 def test_a_case_that_only_we_have_mailed_has_no_response_yet(db):

@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
 
 from messaging import decisions, outcomes, reaper
-from messaging.models import CmsNote, Decision, Message, Phase, Status, Verdict
+from messaging.models import CmsNote, Decision, Lane, Message, Phase, Status, Verdict
 from messaging.outcomes import Fence, Outcome
 from tests.factories import make_case, make_message
 
@@ -114,14 +115,32 @@ def test_what_was_taken_back_costs_nothing_whether_or_not_its_fence_was_written(
 
 
 def test_that_nothing_had_left_settles_the_doubt_of_that_try():
-    message = in_doubt(claimed())
+    message = in_doubt(claimed(lane=Lane.BULK))
 
-    nothing_left = outcomes.not_left(message.pk, message.lease)
+    nothing_left = replace(outcomes.not_left(message.pk, message.lease), wait_seconds=3_600)
     assert [outcomes.settle_late(nothing_left) for _ in range(3)] == [True, False, False]
 
     decision, now = Decision.objects.get(), Message.objects.get()
     assert (decision.verdict, decision.source, decision.decided_by) == (Verdict.SEND_AGAIN, "local journal", None)
-    assert (now.status, now.round, now.attempts, now.tries) == (Status.QUEUED, 2, 0, 1)
+    assert (now.status, now.round, now.attempts, now.tries, now.lane) == (Status.QUEUED, 2, 0, 1, Lane.BULK)
+    assert list(Message.objects.waiting()) == [message]
+
+
+def test_that_nothing_had_left_is_no_word_on_a_doubt_of_long_ago():
+    message = in_doubt(claimed())
+    Message.objects.update(doubt_since=Now() - timedelta(hours=25))
+
+    assert outcomes.settle_late(outcomes.not_left(message.pk, message.lease)) is False
+    assert Message.objects.get().status == Status.IN_DOUBT
+
+
+def test_a_yes_settles_the_doubt_and_brings_the_queue_id_with_it():
+    message = in_doubt(claimed(case=make_case()))
+
+    assert [outcomes.settle_late(yes(message, remote_id="4F3A")) for _ in range(2)] == [True, False]
+
+    now = Message.objects.get()
+    assert (now.status, now.remote_id, Decision.objects.get().verdict, CmsNote.objects.count()) == ("sent", "4F3A", "mark_as_sent", 1)
 
 
 def test_that_nothing_had_left_at_one_try_settles_no_doubt_of_a_later_one():

@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
-from messaging.models import Attempt, Case, CmsNote, Message, NoteAttempt, TemplateVersion
+from messaging.models import Attempt, Case, CmsNote, LastMail, Message, NoteAttempt, TemplateVersion
 from messaging.models.message import FACTS, MOVES, Status
 from messaging.models.note import NOTE_MOVES, NoteStatus
 
@@ -315,3 +315,15 @@ def send_with_note() -> None:
         cursor.execute("UPDATE messaging_message SET status='sent', sent_at=now(), lease=NULL, leased_until=NULL WHERE id=%s", [row])
         cursor.execute("INSERT INTO messaging_cmsnote (message_id, reference) VALUES (%s, gen_random_uuid())", [row])
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_case_knows_its_last_production_mail_however_and_in_whichever_order_it_was_sent():
+    about = case()
+
+    change("messaging_message", message(Status.TRANSMITTING, case_id=about), {"status": "sent", **EMPTY, "sent_at": "2026-01-31 12:00+00"})
+    message(Status.SENT, case_id=about, sent_at="2026-01-30 12:00+00")
+    message(Status.SENT, case_id=about, sent_at="2026-02-02 12:00+00", is_test=True)
+    message(Status.SENT, case_id=about, sent_at="2026-02-01 12:00+00")
+    message(Status.QUEUED, case_id=about)
+
+    assert [f"{row.sent_at:%Y-%m-%d}" for row in LastMail.objects.filter(case_id=about)] == ["2026-02-01"]

@@ -112,7 +112,7 @@ def test_stopped_half_way_it_leaves_no_database_behind(word):
     assert day.returncode == 1
     assert "Nothing half done is left" in said
     assert "Traceback" not in said
-    ends_at = time.monotonic() + 10
+    ends_at = time.monotonic() + PATIENCE_SECONDS
     while scratch_databases() - before and time.monotonic() < ends_at:  # those of a test beside this one end too
         time.sleep(0.1)
     assert not scratch_databases() - before
