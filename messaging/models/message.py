@@ -209,7 +209,7 @@ class Message(Leased):
             models.Index(fields=["kind", *LISTED], name="message_by_kind"),
             models.Index(fields=LISTED, name="message_test", condition=Q(is_test=True)),
             models.Index(fields=LISTED, name="message_cancelled", condition=Q(status="cancelled")),
-            models.Index(fields=[*LISTED, "status"], name="message_needs_a_person", condition=Q(status__in=FOR_A_PERSON)),
+            models.Index(fields=LISTED, name="message_needs_a_person", condition=Q(status__in=FOR_A_PERSON), include=["status", "session"]),
             models.Index(fields=["case"], name="message_case", condition=Q(case__isnull=False)),
             models.Index(fields=["session", *LISTED], name="message_session", condition=Q(session__isnull=False), include=["status"]),
             models.Index(fields=["-sent_at", "-id"], name="message_sent", condition=Q(status="sent")),
