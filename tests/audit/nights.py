@@ -136,7 +136,7 @@ class Auditor:
         silent = moves.needlessly_silent(rows, limit=office.limit, day=day)
         self.found("nobody is left out for the frequency limit without need", silent)
         self.found("nothing is moved to an earlier day", moves.wrong_moves(planned))
-        self.found("nothing is moved past a day with room", (mail for mail in planned if self.passes_room(mail)))
+        self.found("nothing is moved past a day with room", self.past_room(planned))
         self.found("a contact has one open follow-up at the most", moves.several_open(rows))
         due = self.record.as_due(contacts, since=day - REMEMBERED)
         self.found("campaigns of one day are settled", moves.several_campaigns(due))
@@ -145,11 +145,16 @@ class Auditor:
         self.told.counted["rows moved"] += sum(mail.moved_from is not None for mail in ahead)
         self.told.counted["rows silent for the frequency limit"] += sum(mail.reason == "frequency_limit" for mail in ahead)
 
-    def passes_room(self, mail: Mail) -> bool:
-        """Tonight it was pushed further than the next later day with room (5.11); effective-date mails are spread besides."""
+    def past_room(self, planned: Iterable[Mail]) -> Iterator[Mail]:
+        """Those pushed tonight further than the next later day with room (5.11); effective-date mails are spread besides."""
         day = self.office.day
-        if mail.moved_from is None or mail.moved_from < day or mail.email_type == "effective_date":
-            return False
+        pushed = [mail for mail in planned if mail.moved_from and mail.moved_from >= day and mail.email_type != "effective_date"]
+        doubtful = self.kept_silent() if pushed else 0
+        return (mail for mail in pushed if self.passes_room(mail, doubtful=doubtful))
+
+    def passes_room(self, mail: Mail, *, doubtful: int) -> bool:
+        """A day before its own had room for it, whatever became of the `doubtful` mails that may have taken some."""
+        assert mail.moved_from
         numbers, contact, cap = self.office.numbers, self.office.people[mail.contact], moves.daily_cap(len(self.office.people))
         free = [one for one in walk(mail.moved_from, mail.date - ONE_DAY) if self.record.balanced[one] < cap]
         if respects(mail.email_type, numbers):
@@ -157,7 +162,7 @@ class Auditor:
         if mail.instance is not None:  # of the contact's campaigns one a day (5.9)
             others = {other.date for other in self.record.own[mail.contact].values() if other.instance is not None}
             free = [one for one in free if one not in others]
-        return bool(free) and any(self.record.balanced[one] + self.kept_silent() < cap for one in free)
+        return any(self.record.balanced[one] + doubtful < cap for one in free)
 
     def kept_silent(self) -> int:
         """Mails that may have taken room on a day to come; the frequency limit silenced them again, on the day they had (5.6)."""
