@@ -1,6 +1,7 @@
 """Every knob of the portal, once, with its default and its unit in the name. Values come from the environment or `.env`."""
 
 import socket
+import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 
@@ -280,6 +281,7 @@ UNFOLD = {
 # --- language, time, files -------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
+zoneinfo.reset_tzpath(to=())  # the zones of the package tzdata, on every host the same
 TIME_ZONE = env.zone("TIME_ZONE", default="America/Chicago")
 USE_TZ = True
 USE_I18N = False

@@ -6,6 +6,7 @@ from portal.summaries.promises import SUMMARY_MAIL
 
 # The clock on a person's wall, also where PostgreSQL does not know the zone: then nothing is claimed.
 KNOWN = "EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = {row}.zone)"
+APART = "interval '1 hour'"  # PostgreSQL has a copy of the zones of its own, which may be of another year
 LINKED_DAYS = KEPT.days - 1  # a mail outlives its row, which expires
 
 
@@ -34,7 +35,7 @@ def of_summaries() -> list[Invariant]:
                 SELECT p.id FROM portal_summarypreference p JOIN auth_user u ON u.id = p.user_id
                 WHERE p.enable_daily_summary AND u.is_active AND u.is_staff AND CASE WHEN {KNOWN.format(row="p")} THEN
                     greatest((((clock_timestamp() AT TIME ZONE p.zone)::date + p.summary_time_local) AT TIME ZONE p.zone), p.changed_at)
-                    < clock_timestamp() - interval '15 min'
+                    < clock_timestamp() - interval '15 min' - {APART}
                     AND NOT EXISTS (SELECT FROM portal_dailysummary s
                         WHERE s.user_id = p.user_id AND s.day = (clock_timestamp() AT TIME ZONE p.zone)::date)
                 END""",
@@ -44,7 +45,8 @@ def of_summaries() -> list[Invariant]:
             name="I-33",
             sentence="A summary is due on its own day, by the clock of the person it is for.",
             sql=f"""
-                SELECT id FROM portal_dailysummary s
-                WHERE CASE WHEN {KNOWN.format(row="s")} THEN (due_at AT TIME ZONE zone)::date <> day END""",
+                SELECT id FROM portal_dailysummary s WHERE CASE WHEN {KNOWN.format(row="s")} THEN
+                    day NOT BETWEEN ((due_at - {APART}) AT TIME ZONE zone)::date AND ((due_at + {APART}) AT TIME ZONE zone)::date
+                END""",
         ),
     ]

@@ -28,6 +28,7 @@ SEASONS = {  # from when, and how many days: together they see every change of a
     "Morocco in February": ("2026-02-13T00:00+00:00", 4),
     "Egypt in April": ("2026-04-22T00:00+00:00", 4),
     "Chile in September": ("2026-09-05T00:00+00:00", 4),
+    "Morocco in September": ("2026-09-18T00:00+00:00", 4),
     "New Zealand in September": ("2026-09-25T00:00+00:00", 4),
 }
 WRONG_MINUTES = 120
