@@ -52,6 +52,8 @@ def owed_parents(history: Array, *, day: Any, types: EmailTypes, days_after: int
     answered = children[np.isin(children["status"], settled) | (children["send_on"] < day)]
     on_its_way = children[overdue | np.isin(children["status"], [Status.SCHEDULED, Status.PROCESSING])]
     parents = parents[~np.isin(parents["id"], answered["parent"]) & ~np.isin(parents["place"], on_its_way["place"])]
+    planned = children[children["status"] == Status.PRE_SCHEDULED]  # also about a mail that is longer ago by now
+    parents = parents[~np.isin(parents["place"], planned["place"]) | np.isin(parents["id"], planned["parent"])]
     parents = parents[np.lexsort((parents["id"], parents["send_on"], parents["place"]))]
     parents = parents[np.unique(parents["place"], return_index=True)[1]]
     at = first_match((parents["id"],), (children["parent"],))

@@ -115,6 +115,20 @@ def test_while_a_follow_up_is_overdue_its_contact_has_no_other_one():
     assert [mail.parent for mail in planned.all()] == [second]
 
 
+def test_a_planned_follow_up_is_the_only_one_though_its_parent_is_longer_ago_by_now_than_one_looks_back():
+    contact, last = make_contact(), DAY + timedelta(days=35)
+    first, later = sent_mail(contact), DAY + timedelta(days=5)
+    second = plan(contact, campaign_instance=make_campaign(name="Spring"), send_on=later)
+    hand_over(day=later, terms=TERMS)
+    sent(second, at=NOW + timedelta(days=5))
+
+    follow(last)  # late: due tomorrow
+    follow(last + timedelta(days=1))
+
+    planned = EmailSchedule.objects.filter(parent__isnull=False, status=Status.PRE_SCHEDULED)
+    assert [(mail.parent, mail.send_on) for mail in planned] == [(first, last + timedelta(days=1))]
+
+
 def test_a_follow_up_on_an_excluded_day_is_skipped_and_planned_again_once_the_day_is_free():
     parent = sent_mail()
     Contact.objects.update(state="OR")
