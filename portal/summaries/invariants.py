@@ -30,7 +30,7 @@ def of_summaries() -> list[Invariant]:
         ),
         Invariant(
             name="I-32",
-            sentence="Fifteen minutes after somebody's time, that day's summary is there.",
+            sentence="An hour and a quarter after somebody's time, that day's summary is there.",
             sql=f"""
                 SELECT p.id FROM portal_summarypreference p JOIN auth_user u ON u.id = p.user_id
                 WHERE p.enable_daily_summary AND u.is_active AND u.is_staff AND CASE WHEN {KNOWN.format(row="p")} THEN

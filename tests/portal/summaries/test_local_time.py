@@ -1,5 +1,6 @@
 """A time on somebody's wall as a moment: gaps, repeats, half hours, midnights that are skipped, and days that never were."""
 
+import zoneinfo
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -82,3 +83,7 @@ def test_a_name_that_is_no_zone_is_refused(name):
 def test_people_choose_from_places():
     assert {"America/Chicago", "Asia/Kathmandu", "UTC"} <= set(zone_names())
     assert not {name for name in zone_names() if name.startswith("Etc/")}
+
+
+def test_the_zones_are_those_of_the_locked_package_and_not_of_the_operating_system():
+    assert zoneinfo.TZPATH == ()
