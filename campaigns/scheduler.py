@@ -220,7 +220,7 @@ def left_over(chunk: Chunk, rows: Array, allowed: Array, earlier: Array) -> Left
     """The rows that must leave their day. `earlier` is the TALLY of all contacts before this chunk."""
     at = balance.left_over(rows, allowed, earlier)
     concerned = rows["place"][at][is_campaign(rows["kind"][at])]
-    some = rows[np.isin(rows["place"], concerned) & (rows["status"] == Status.PRE_SCHEDULED)]
+    some = rows[np.isin(rows["place"], concerned)]
     gone = balance.gone_out(chunk.history)
     taken = taken_days(some, gone[np.isin(gone["place"], concerned)], chunk.contacts.id)
     return LeftOver(at=at, rows=with_contacts(rows[at], chunk.contacts), taken=taken)

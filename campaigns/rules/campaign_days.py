@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from campaigns.rules.email_types import is_campaign
-from campaigns.rules.shapes import DAY, Array
+from campaigns.rules.shapes import DAY, Array, Status
 
 TAKEN = np.dtype([("contact", "i8"), ("day", DAY)])
 
@@ -35,8 +35,12 @@ class CampaignDays:
 
 
 def taken_days(rows: Array, gone: Array, ids: Array) -> Array:
-    """TAKEN: the campaigns planned in ROWs, and those in HISTORY that went out; `ids` are the contacts' ids by place."""
-    planned, gone = rows[is_campaign(rows["kind"])], gone[is_campaign(gone["kind"])]
+    """TAKEN: the campaigns planned in ROWs, and those in HISTORY that went out; `ids` are the contacts' ids by place.
+
+    A skipped campaign leaves its day free.
+    """
+    planned = rows[is_campaign(rows["kind"]) & (rows["status"] == Status.PRE_SCHEDULED)]
+    gone = gone[is_campaign(gone["kind"])]
     taken = np.zeros(len(planned) + len(gone), TAKEN)
     taken["contact"] = np.concatenate([planned["contact"], ids[gone["place"]]])
     taken["day"] = np.concatenate([planned["send_on"], gone["send_on"]])

@@ -159,10 +159,18 @@ class Auditor:
         free = [one for one in walk(mail.moved_from, mail.date - ONE_DAY) if self.record.balanced[one] < cap]
         if respects(mail.email_type, numbers):
             free = [one for one in free if not excluded(contact, one, lead=numbers.lead, rules=numbers.rules)]
-        if mail.instance is not None:  # of the contact's campaigns one a day (5.9)
-            others = {other.date for other in self.record.own[mail.contact].values() if other.instance is not None}
-            free = [one for one in free if one not in others]
+        if mail.instance is not None:  # of the contact's campaigns one a day, skipped ones aside (5.9)
+            free = [one for one in free if one not in self.campaign_days(mail.contact)]
         return any(self.record.balanced[one] + doubtful < cap for one in free)
+
+    def campaign_days(self, contact: int) -> set[date]:
+        """The days on which this contact's campaigns may have stood when mails were moved.
+
+        The frequency limit silences only afterwards (5.12); one that it silenced, or that failed, may have caught up until its event.
+        """
+        own = [mail for mail in self.record.own[contact].values() if mail.instance is not None and mail.reason in {None, "frequency_limit"}]
+        stood = {one for mail in own for one in (mail.date, mail.moved_from) if one}
+        return stood.union(*(walk(self.office.day, mail.event_date) for mail in own if not mail.goes))
 
     def kept_silent(self) -> int:
         """Mails that may have taken room on a day to come; the frequency limit silenced them again, on the day they had (5.6)."""

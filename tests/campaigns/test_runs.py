@@ -111,6 +111,23 @@ def test_a_run_writes_what_the_rules_say_in_memory_however_the_contacts_are_cut(
         assert any(row[7] for row in expected), "no day was too full: nothing was settled"
 
 
+def test_a_campaign_that_is_skipped_keeps_no_other_off_its_day():
+    blast, rise = make_campaign("initial_blast"), make_campaign("rate_increase")
+    tomorrow, after = TODAY + timedelta(days=1), TODAY + timedelta(days=2)
+    first, second = make_contact(), make_contact(zip_code="10001", state="NY")
+    for contact in (first, second):
+        ContactCampaign.objects.create(contact=contact, instance=blast, trigger_on=tomorrow)
+    ContactCampaign.objects.create(contact=second, instance=rise, trigger_on=after + timedelta(days=14))
+
+    runs.run(order(daily_send_percentage_cap=0.5))  # one mail a day
+
+    campaigns = EmailSchedule.objects.filter(contact=second, email_type__startswith="campaign_")
+    assert set(campaigns.values_list("email_type", "send_on", "skip_reason")) == {
+        ("campaign_initial_blast", after, ""),
+        ("campaign_rate_increase", after, "year_round_exclusion"),
+    }
+
+
 def test_a_second_run_of_the_day_writes_nothing():
     people(60)
     first = runs.run(order(**TIGHT))
