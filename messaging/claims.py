@@ -2,17 +2,17 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-import psycopg
-from django.db import connection
-
 from messaging.faults import fault
+from messaging.prepared import Prepared
 
 
 class Claimed(NamedTuple):
-    """A message as its worker holds it. `lease` is the token of the hold; `claims` counts this one."""
+    """A message as its worker holds it. `lease` is the token of the hold; `claims` counts this one; `suppressed`: it must not go."""
 
     pk: int
     lease: uuid.UUID
@@ -29,6 +29,7 @@ class Claimed(NamedTuple):
     attempts: int
     max_attempts: int
     claims: int
+    suppressed: bool
 
     @property
     def contents(self) -> dict[str, Any]:
@@ -53,25 +54,42 @@ CLAIM = """
         ORDER BY lane, due_at, id LIMIT {limit} FOR UPDATE SKIP LOCKED
     ), claimed AS (
         UPDATE messaging_message m SET
-            status = 'claimed', lease = %(lease)s, leased_until = statement_timestamp() + %(span)s,
+            status = 'claimed', lease = %(lease)s, leased_until = statement_timestamp() + %(span)s::interval,
             claims = claims + 1, transmitting_since = NULL
         FROM due WHERE m.id = due.id
         RETURNING m.*
     )
     SELECT id, lease, message_id, sender, recipient, subject, text, html, headers::text, extract(epoch FROM created_at)::float8,
-        is_test, needs_note, attempts, max_attempts, claims
+        is_test, needs_note, attempts, max_attempts, claims, NOT is_test AND EXISTS (
+            SELECT FROM messaging_suppression s WHERE s.address = lower(recipient)
+            AND (s.suppressed_until IS NULL OR s.suppressed_until > statement_timestamp()))
     FROM claimed ORDER BY lane, due_at, id
 """
 
 
 def claim(*, lease: timedelta, limit: int, only: int | None = None) -> list[Claimed]:
     """Take up to `limit` due messages; nobody else has them until `lease` runs out. Committed before this returns. `only`: this one."""
-    connection.ensure_connection()
-    raw = connection.connection
-    assert raw is not None
-    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        statement = CLAIM.format(limit=int(limit), only="" if only is None else f" AND id = {int(only)}")
-        cursor.execute(statement, {"lease": uuid.uuid4(), "span": lease})
-        rows = [Claimed._make(row) for row in cursor.fetchall()]
+    values = {"lease": uuid.uuid4(), "span": f"{lease.total_seconds()} seconds", "only": only}
+    rows = [read(row) for row in statement(limit, only is not None).rows(values)]
     fault("claim.after_commit")
     return rows
+
+
+@cache
+def statement(limit: int, of_one: bool) -> Prepared:
+    return Prepared(CLAIM.format(limit=int(limit), only=" AND id = %(only)s" if of_one else ""))
+
+
+def read(row: list[bytes | None]) -> Claimed:
+    """The message from PostgreSQL's text form; none of its columns may be NULL."""
+    return Claimed._make(READERS[kind](told) for kind, told in zip(KINDS, row, strict=True) if told is not None)
+
+
+KINDS = tuple(Claimed.__annotations__.values())
+READERS: dict[Any, Callable[[bytes], Any]] = {
+    int: int,
+    float: float,
+    str: bytes.decode,
+    bool: b"t".__eq__,
+    uuid.UUID: lambda told: uuid.UUID(told.decode()),
+}

@@ -23,7 +23,7 @@ from messaging.faults import fault
 from messaging.gateways.mail import MailRefused, MailServer, MailUnavailable, MailUnclear
 from messaging.lines import Line, NoLine
 from messaging.mime import mime
-from messaging.models import Message, Phase, Reason, Status, Suppression
+from messaging.models import Message, Phase, Reason, Status
 from messaging.outcomes import Fence, Outcome
 from messaging.retry import RetryPolicy
 
@@ -138,14 +138,10 @@ class Courier:
 
     def _without_suppressed(self, batch: list[Claimed]) -> list[Claimed]:
         """Those to a suppressed address are cancelled before a server hears of them."""
-        stopped = Suppression.objects.addresses_among([message.recipient for message in batch if not message.is_test])
-        if not stopped:
-            return batch
-        going = [message for message in batch if message.is_test or message.recipient.lower() not in stopped]
         for message in batch:
-            if message not in going:
+            if message.suppressed:
                 self.tally.cancelled += let_go(message, to=Status.CANCELLED, reason=Reason.SUPPRESSED.label)
-        return going
+        return [message for message in batch if not message.suppressed]
 
     def send(self, message: Claimed) -> None:
         """Bring one message to the server. What the server says is kept at once, and recorded with the next message's fence."""

@@ -1,4 +1,4 @@
-"""Statements that run for every mail: prepared once per connection, and run straight through libpq.
+"""Statements that run for every mail, or every few: prepared once per connection, and run straight through libpq.
 
 A cursor would dump every value and load every answer by its type; that took longer than PostgreSQL needs for the whole statement.
 """
@@ -29,7 +29,12 @@ class Prepared:
         self._prepared_on: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
     def row(self, values: Mapping[str, object]) -> list[bytes | None]:
-        """Run it; the first row of its answer, in PostgreSQL's text form. A database error is raised as Django's own."""
+        """Run it; the one row of its answer, in PostgreSQL's text form. A database error is raised as Django's own."""
+        (row,) = self.rows(values)
+        return row
+
+    def rows(self, values: Mapping[str, object]) -> list[list[bytes | None]]:
+        """Run it; all rows of its answer."""
         database = connections[DEFAULT_DB_ALIAS]
         database.ensure_connection()
         raw = database.connection
@@ -37,7 +42,7 @@ class Prepared:
             if not raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE:
                 raw.execute("SELECT")  # psycopg begins a transaction with a statement of its own only
             result = self._run(raw, [in_text_form(values[name]) for name in self.names])
-            return [result.get_value(0, column) for column in range(result.nfields)]
+            return [[result.get_value(row, column) for column in range(result.nfields)] for row in range(result.ntuples)]
 
     def _run(self, raw: "psycopg.Connection[Any]", params: list[Any]) -> PGresult:
         """Prepared the second time: much of what is written once on a connection is not written again."""

@@ -8,7 +8,8 @@ from messaging.lifecycles import guard_sql
 from messaging.models.message import FACTS, MOVES
 from messaging.models.note import NOTE_MOVES
 
-# The golden rule. Deferred: the message and its note are written in one transaction, in whichever order.
+# The golden rule. Deferred: the message and its note are written in one transaction, in whichever order. `OF sent_at`: nothing is sent
+# without its time (a FACT), and a condition is read anew in every statement that might meet it.
 SENT_OWES_A_NOTE = """
     CREATE FUNCTION messaging_sent_owes_a_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF NOT EXISTS (SELECT FROM messaging_cmsnote WHERE message_id = NEW.id) THEN
@@ -16,7 +17,7 @@ SENT_OWES_A_NOTE = """
         END IF;
         RETURN NULL;
     END $$;
-    CREATE CONSTRAINT TRIGGER messaging_sent_owes_a_note AFTER INSERT OR UPDATE OF status ON messaging_message
+    CREATE CONSTRAINT TRIGGER messaging_sent_owes_a_note AFTER INSERT OR UPDATE OF sent_at ON messaging_message
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status = 'sent' AND NEW.needs_note)
         EXECUTE FUNCTION messaging_sent_owes_a_note();
 
@@ -77,7 +78,7 @@ LAST_MAIL = """
         END IF;
         RETURN NULL;
     END $$;
-    CREATE TRIGGER messaging_last_mail AFTER INSERT OR UPDATE OF status, sent_at ON messaging_message
+    CREATE TRIGGER messaging_last_mail AFTER INSERT OR UPDATE OF sent_at ON messaging_message
         FOR EACH ROW WHEN (NEW.status = 'sent' AND NEW.case_id IS NOT NULL AND NOT NEW.is_test) EXECUTE FUNCTION messaging_last_mail();
 """
 

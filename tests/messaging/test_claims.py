@@ -6,7 +6,7 @@ import pytest
 from django.db.models.functions import Now
 
 from messaging import claims
-from messaging.models import Lane, Message, Status
+from messaging.models import Lane, Message, Status, Suppression
 from tests.factories import make_message
 
 pytestmark = pytest.mark.django_db
@@ -42,3 +42,18 @@ def test_what_is_taken_says_all_that_goes_over_the_wire():
         "html": "<p>x</p>",
         "headers": {"Reply-To": "desk@portal.example"},
     }
+
+
+def test_what_is_taken_says_whether_its_address_is_suppressed_now_but_for_tests():
+    stops = {"for.good@x.example": None, "a.while@x.example": Now() + timedelta(hours=1), "long.ago@x.example": Now() - timedelta(hours=1)}
+    for address, until in stops.items():
+        Suppression.objects.create(address=address, reason="asked", suppressed_until=until)
+    expected = {
+        make_message(recipient="For.Good@x.example").pk: True,
+        make_message(recipient="a.while@x.example").pk: True,
+        make_message(recipient="long.ago@x.example").pk: False,
+        make_message(recipient="other@x.example").pk: False,
+        make_message(recipient="for.good@x.example", is_test=True).pk: False,
+    }
+
+    assert {row.pk: row.suppressed for row in claims.claim(lease=LEASE, limit=20)} == expected

@@ -53,3 +53,9 @@ def test_a_new_connection_is_asked_as_if_for_the_first_time():
     for _ in range(2):
         assert [statement.row({"a": 7}) for _ in range(3)] == [[b"7"]] * 3
         connection.close()
+
+
+def test_all_rows_of_an_answer_are_told_and_an_answer_without_rows_is_empty():
+    statement = Prepared("SELECT number, NULL FROM generate_series(1, %(last)s::int) AS number")
+
+    assert [statement.rows({"last": last}) for last in (2, 0, 1)] == [[[b"1", None], [b"2", None]], [], [[b"1", None]]]
