@@ -1,13 +1,14 @@
 """What a worker takes to send: the same rows in the same order as `due()` names, each with all that sending needs."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
 
 from messaging import claims
-from messaging.models import Lane, Message, Status, Suppression
-from tests.factories import make_message
+from messaging.models import Lane, Message, Mode, Status, Suppression
+from tests.factories import SENDER, make_message
 
 pytestmark = pytest.mark.django_db
 LEASE = timedelta(minutes=11)
@@ -53,7 +54,7 @@ def test_what_is_taken_says_whether_its_address_is_suppressed_now_but_for_tests(
         make_message(recipient="a.while@x.example").pk: True,
         make_message(recipient="long.ago@x.example").pk: False,
         make_message(recipient="other@x.example").pk: False,
-        make_message(recipient="for.good@x.example", is_test=True).pk: False,
+        make_message(sender=replace(SENDER, mode=Mode.TEST, test_recipient="for.good@x.example")).pk: False,
     }
 
     assert {row.pk: row.suppressed for row in claims.claim(lease=LEASE, limit=20)} == expected

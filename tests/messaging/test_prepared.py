@@ -55,6 +55,7 @@ def test_a_new_connection_is_asked_as_if_for_the_first_time():
         connection.close()
 
 
+@pytest.mark.django_db
 def test_all_rows_of_an_answer_are_told_and_an_answer_without_rows_is_empty():
     statement = Prepared("SELECT number, NULL FROM generate_series(1, %(last)s::int) AS number")
 
