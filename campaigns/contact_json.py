@@ -53,10 +53,16 @@ def read(told: Sequence[Any], *, settings: SchedulerSettings) -> list[Asked]:
     asked = []
     for number, one in enumerate(told, start=1):
         asked.append(contact(one, number=number, settings=settings))
-        if not asked[-1].refused and asked[-1].id in seen:
-            asked[-1] = Asked(told_id=asked[-1].told_id, refused=f"Contact {number}: the id {asked[-1].id} appears twice.")
+        if asked[-1].refused:
+            continue
+        if asked[-1].id in seen:
+            asked[-1] = refused(asked[-1].told_id, f"Contact {number}: the id {asked[-1].id} appears twice.")
         seen.add(asked[-1].id)
     return asked
+
+
+def refused(told_id: Any, why: str) -> Asked:
+    return Asked(told_id=told_id, flags=["invalid_contact"], refused=why)
 
 
 def contact(told: Any, *, number: int, settings: SchedulerSettings) -> Asked:
@@ -65,7 +71,7 @@ def contact(told: Any, *, number: int, settings: SchedulerSettings) -> Asked:
         fill(asked, mapping(told, "the contact"), settings=settings)
     except (ContactRefused, TextRefused, zip_codes.ZipRefused) as refusal:
         named = f"Contact {number}" + (f" (id {str(asked.told_id)[:SHOWN]})" if asked.told_id is not None else "")
-        return Asked(told_id=asked.told_id, flags=["invalid_contact"], refused=f"{named}: {refusal}")
+        return refused(asked.told_id, f"{named}: {refusal}")
     return asked
 
 
@@ -188,10 +194,11 @@ def event(told: Mapping[str, Any], where: str, *, settings: SchedulerSettings) -
     if kind not in (*CLICKS, *ANSWERS):
         return None
     yes = metadata.get("main_questions_yes_count")
+    counted = isinstance(yes, int | float) and not isinstance(yes, bool) and yes > 0
     return {
         "happened_on": local_day(told.get("at"), f"{where}.at", zone=ZoneInfo(settings.time_zone)),
         "answered": kind in ANSWERS,
-        "conditions": metadata.get("has_medical_conditions") is True or (isinstance(yes, int) and yes > 0),
+        "conditions": metadata.get("has_medical_conditions") is True or counted,
     }
 
 
@@ -203,6 +210,7 @@ def local_day(value: Any, where: str, *, zone: ZoneInfo) -> Any:
         raise ContactRefused(f"{where} must be a date or a time such as 2026-01-31T08:30:00; got {shown(value)}.") from None
     if at is None:
         return day(value, where)
+    day(at.date().isoformat(), where)  # of a year that is taken
     local: date = (at.astimezone(zone) if at.tzinfo else at).date()
     return np.datetime64(local, "D")
 

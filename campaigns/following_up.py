@@ -104,11 +104,10 @@ def standing(contact_ids: Sequence[int]) -> Any:
 
 def follow_ups_of(contact_ids: Sequence[int], *, day: date, at: datetime, settings: SchedulerSettings) -> Iterator[EmailSchedule]:
     """The follow-ups that the rules want, not saved."""
-    today, types = np.datetime64(day, "D"), settings.email_types
+    today = np.datetime64(day, "D")
     chunk = loading.chunk(contact_ids, day=today, settings=settings)
     rows = scheduler.follow_ups(chunk, day=today, settings=settings)
-    after, lookback = settings.followup_days_after, settings.followup_lookback_days
-    parents, _ = owed_parents(chunk.history, day=today, types=types, days_after=after, lookback_days=lookback)
+    parents, _ = owed_parents(chunk.history, scheduler.follow_up_terms(today, settings))
     assert (rows["place"] == parents["place"]).all(), "each row follows its parent"
     told = EmailSchedule.objects.select_related("campaign_instance").in_bulk(parents["id"].tolist())
     for row, parent_id in zip(rows, parents["id"].tolist(), strict=True):

@@ -1,7 +1,7 @@
 """What a setting may be. A check answers with what the value must be, told after the setting's name; with "" when it is that."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date
 from typing import Any
@@ -13,6 +13,11 @@ from campaigns.rules.states import STATES, Anchor, Window
 MOST_DAYS = 365
 
 Check = Callable[[Any], str]
+SHOWN = 80  # characters of a refused value
+
+
+class Unreadable(ValueError):
+    """An object of JSON says something else than state rules or campaign types; the sentence names which."""
 
 
 def whole(least: int, most: int) -> Check:
@@ -102,10 +107,30 @@ def wrong_type(one: CampaignType) -> str:
 
 
 def windows_of(told: Mapping[str, Any]) -> dict[str, Window]:
-    """State rules as JSON has them: {"CA": {"anchor": "birthday", "before": 30, "after": 60}}."""
-    return {state: Window(**rule | {"anchor": Anchor[str(rule["anchor"]).upper()]}) for state, rule in told.items()}
+    """State rules as JSON has them: {"CA": {"anchor": "birthday", "before": 30, "after": 60}}. Raises Unreadable."""
+    return {state: Window(**{**rule, "anchor": anchor_of(state, rule.get("anchor"))}) for state, rule in entries(told, Window)}
+
+
+def anchor_of(state: str, told: Any) -> Anchor:
+    if not isinstance(told, str) or told.upper() not in Anchor.__members__:
+        words = ", ".join(name.lower() for name in Anchor.__members__)
+        raise Unreadable(f"the anchor of {state} must be one of {words}; got {repr(told)[:SHOWN]}")
+    return Anchor[told.upper()]
 
 
 def types_of(told: Mapping[str, Any]) -> dict[str, CampaignType]:
-    """Campaign types as JSON has them: {"rate_increase": {"days_before_event": 14, "priority": 1}}."""
-    return {name: CampaignType(**behaviour) for name, behaviour in told.items()}
+    """Campaign types as JSON has them: {"rate_increase": {"days_before_event": 14, "priority": 1}}. Raises Unreadable."""
+    return {name: CampaignType(**behaviour) for name, behaviour in entries(told, CampaignType)}
+
+
+def entries(told: Any, made: type[Window] | type[CampaignType]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Name after name, with an object that has nothing but the fields of what is made of it."""
+    known = [one.name for one in fields(made)]
+    if not isinstance(told, Mapping):
+        raise Unreadable(f"it must be an object; got {repr(told)[:SHOWN]}")
+    for name, one in told.items():
+        if not isinstance(one, Mapping):
+            raise Unreadable(f"{name} must be an object; got {repr(one)[:SHOWN]}")
+        if unknown := sorted(set(one) - set(known)):
+            raise Unreadable(f"{name} has no {unknown[0][:SHOWN]}; there are {', '.join(known)}")
+        yield name, one

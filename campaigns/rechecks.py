@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from campaigns.rules.exclusions import excluded_until
 from campaigns.rules.follow_ups import chosen_types, may_be_followed
 from campaigns.rules.shapes import GOES_OUT, NO_DAY, NO_INSTANCE, REASON_WORDS, ROW, YEAR, Array, Reason, filled, first_match
 from campaigns.rules.shapes import Status as RuleStatus
-from campaigns.rules.standing import keys
+from campaigns.rules.standing import keys, keys_of_targets
 from campaigns.rules.targets import active
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
@@ -83,16 +83,13 @@ def still_true(batch: Batch) -> Array:
     return of_date | ((kind == AEP) & np.isin(event, aep_days)) | ((kind == POST_WINDOW) & of_window) | of_target | of_parent
 
 
-def keys_of_targets(targets: Array) -> tuple[Array, ...]:
-    return targets["place"], targets["kind"], targets["trigger_on"], targets["instance"]
-
-
 def parents_of(batch: Batch) -> tuple[Array, Array]:
     """Of each mail that follows one which has gone out and still may be followed: the parent's position in history, by the mail's."""
-    history, types = batch.chunk.history, batch.settings.email_types
+    history = batch.chunk.history
+    terms = replace(scheduler.follow_up_terms(batch.day, batch.settings), lookback_days=LONG_AGO)
     told = np.array([-2 if mail.parent_id is None else mail.parent_id for mail in batch.mails], "i8")
     at = first_match((told,), (history["id"],))
-    fit = may_be_followed(history, day=batch.day, types=types, lookback_days=LONG_AGO)
+    fit = may_be_followed(history, terms)
     found = np.flatnonzero((at >= 0) & is_follow_up(batch.rows["kind"]))
     found = found[fit[at[found]]]
     return at, found

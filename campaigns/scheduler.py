@@ -22,7 +22,7 @@ from campaigns.rules.balance import Caps
 from campaigns.rules.campaign_days import CampaignDays, taken_days
 from campaigns.rules.email_types import EFFECTIVE_DATE, is_campaign
 from campaigns.rules.exclusions import judged
-from campaigns.rules.follow_ups import follow_up_rows
+from campaigns.rules.follow_ups import Terms, follow_up_rows
 from campaigns.rules.post_window import Given, post_window_rows
 from campaigns.rules.shapes import DAY, EVENT, HISTORY, LEFT, ROW, TARGET, Array, Contacts, Reason, Status, filled, order_by
 from campaigns.rules.standing import settled, unsettled, with_events, with_standing
@@ -114,16 +114,18 @@ def planned(chunk: Chunk, *, day: Any, settings: SchedulerSettings) -> Array:
 
 def follow_ups(chunk: Chunk, *, day: Any, settings: SchedulerSettings) -> Array:
     """ROWs of the follow-ups that are owed. They always respect windows, and never make a post-window mail."""
-    rows = follow_up_rows(
-        chunk.contacts,
-        chunk.history,
-        chunk.events,
+    rows = follow_up_rows(chunk.contacts, chunk.history, chunk.events, follow_up_terms(day, settings))
+    return in_order(excluded(chunk, rows, settings=settings))
+
+
+def follow_up_terms(day: Any, settings: SchedulerSettings) -> Terms:
+    return Terms(
         day=day,
         types=settings.email_types,
         days_after=settings.followup_days_after,
         lookback_days=settings.followup_lookback_days,
+        overdue_days=settings.overdue_days,
     )
-    return in_order(excluded(chunk, rows, settings=settings))
 
 
 def excluded(chunk: Chunk, rows: Array, *, settings: SchedulerSettings) -> Array:

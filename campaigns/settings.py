@@ -9,7 +9,9 @@ import numpy as np
 
 from campaigns.ranges import (
     MOST_DAYS,
+    SHOWN,
     Check,
+    Unreadable,
     adjustments,
     aep_dates,
     campaign_types,
@@ -25,8 +27,6 @@ from campaigns.ranges import (
 )
 from campaigns.rules.email_types import FIRST_CAMPAIGN_TYPES, FIXED_NAMES, CampaignType, EmailTypes
 from campaigns.rules.states import FIRST_STATE_RULES, StateRules, Window
-
-SHOWN = 80  # characters of a refused value
 
 
 class SettingsRefused(ValueError):
@@ -89,9 +89,9 @@ class SchedulerSettings:
             if wrong := one.metadata["check"](value):
                 problems[one.name] = f"{one.name} {wrong}; got {repr(value)[:SHOWN]}."
         if not problems and self.longest_window >= MOST_DAYS:
-            problems["pre_window_exclusion_days"] = (
-                f"pre_window_exclusion_days makes a window of {self.longest_window} days; a window must be shorter than a year."
-            )
+            by_itself = self.longest_window - self.pre_window_exclusion_days >= MOST_DAYS
+            name = "state_rules" if by_itself else "pre_window_exclusion_days"
+            problems[name] = f"{name} makes a window of {self.longest_window} days; a window must be shorter than a year."
         if problems:
             raise SettingsRefused(problems)
 
@@ -124,7 +124,7 @@ class SchedulerSettings:
     @property
     def horizon_days(self) -> int:
         """At least so many days that all contacts can be written to once under the daily cap."""
-        return min(MOST_DAYS, max(self.redistribution_horizon_days, -int(-1 // self.daily_send_percentage_cap)))
+        return min(MOST_DAYS, max(self.redistribution_horizon_days, int(min(MOST_DAYS, -(-1 // self.daily_send_percentage_cap)))))
 
 
 def plain(settings: SchedulerSettings) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def read(told: Mapping[str, Any], *, whole: bool = False) -> SchedulerSettings:
     for name, first, made in (("state_rules", FIRST_STATE_RULES, windows_of), ("campaign_types", FIRST_CAMPAIGN_TYPES, types_of)):
         try:
             data[name] = {**({} if whole else first), **made(told.get(name, {}))}
-        except (TypeError, AttributeError, KeyError) as trouble:
+        except Unreadable as trouble:
             problems[name] = f"{name} cannot be read: {trouble}."
     if problems:
         raise SettingsRefused(problems)

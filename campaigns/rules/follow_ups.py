@@ -1,5 +1,6 @@
 """The mail after a mail, chosen by what the contact did meanwhile."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,44 +13,57 @@ from campaigns.rules.email_types import (
     EmailTypes,
     is_follow_up,
 )
+from campaigns.rules.pairing import joined, one_to_one
 from campaigns.rules.shapes import GOES_OUT, NO_DAY, ONE_DAY, ROW, Array, Contacts, Status, filled, first_match
 
 RANKS = {ANSWERED_WITH_CONDITIONS: 1, ANSWERED_NO_CONDITIONS: 2, CLICKED_NO_ANSWER: 3, COLD: 4}  # which type is chosen first
 
 
-def follow_up_rows(
-    contacts: Contacts, history: Array, events: Array, *, day: Any, types: EmailTypes, days_after: int, lookback_days: int
-) -> Array:
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """When a mail is followed: so many days after it was sent, if that was at most `lookback_days` ago."""
+
+    day: Any
+    types: EmailTypes
+    days_after: int
+    lookback_days: int
+    overdue_days: int
+
+
+def follow_up_rows(contacts: Contacts, history: Array, events: Array, terms: Terms) -> Array:
     """At most one ROW per contact: about the oldest mail of the last `lookback_days` that has no follow-up, while none is on its way.
 
     `event_on` is the day the parent was sent on, `instance` the parent's. Not judged for exclusion yet.
     """
-    parents, standing = owed_parents(history, day=day, types=types, days_after=days_after, lookback_days=lookback_days)
-    due = due_days(parents["send_on"], day=day, days_after=days_after)
+    parents, standing = owed_parents(history, terms)
+    due = due_days(parents["send_on"], day=terms.day, days_after=terms.days_after)
     return filled(
         ROW,
         len(parents),
         contact=contacts.id[parents["place"]],
         place=parents["place"],
-        kind=chosen_types(parents, events, contacts=len(contacts)),
+        kind=chosen_types(parents, events[events["happened_on"] <= terms.day], contacts=len(contacts)),
         send_on=np.where(np.isnat(standing), due, standing),
         event_on=parents["send_on"],
         instance=parents["instance"],
-        priority=types.priority[parents["kind"]],
+        priority=terms.types.priority[parents["kind"]],
         respects=True,
     )
 
 
-def owed_parents(history: Array, *, day: Any, types: EmailTypes, days_after: int, lookback_days: int) -> tuple[Array, Array]:
+def owed_parents(history: Array, terms: Terms) -> tuple[Array, Array]:
     """The mail in HISTORY that each of those ROWs follows, and the day its follow-up is planned on already; NaT if none.
 
     A planned follow-up stays on its day: one that was late, and so due tomorrow, must not be due tomorrow again when that day has come.
+    One that is overdue for too long is missed, and is as if it had never been planned.
     """
-    children = with_parents(history, days_after=days_after)
-    parents = history[may_be_followed(history, day=day, types=types, lookback_days=lookback_days)]
+    children = with_parents(history, terms)
+    missed = (children["status"] == Status.PRE_SCHEDULED) & (children["send_on"] < terms.day - terms.overdue_days)
+    children = children[~missed]
+    parents = history[may_be_followed(history, terms)]
     settled = [*GOES_OUT, Status.FAILED, Status.CANCELLED]  # one that could not be sent is a person's to try again
-    overdue = (children["status"] == Status.PRE_SCHEDULED) & (children["send_on"] < day)  # it may still go out: one open per contact
-    answered = children[np.isin(children["status"], settled) | (children["send_on"] < day)]
+    overdue = (children["status"] == Status.PRE_SCHEDULED) & (children["send_on"] < terms.day)  # it may still go out: one open per contact
+    answered = children[np.isin(children["status"], settled) | (children["send_on"] < terms.day)]
     on_its_way = children[overdue | np.isin(children["status"], [Status.SCHEDULED, Status.PROCESSING])]
     parents = parents[~np.isin(parents["id"], answered["parent"]) & ~np.isin(parents["place"], on_its_way["place"])]
     planned = children[children["status"] == Status.PRE_SCHEDULED]  # also about a mail that is longer ago by now
@@ -62,27 +76,36 @@ def owed_parents(history: Array, *, day: Any, types: EmailTypes, days_after: int
     return parents, standing
 
 
-def may_be_followed(history: Array, *, day: Any, types: EmailTypes, lookback_days: int) -> Array:
+def may_be_followed(history: Array, terms: Terms) -> Array:
     """Whether a mail was sent, at most `lookback_days` ago, both ends included, and is of a type that has follow-ups."""
-    sent = np.isin(history["status"], [Status.SENT, Status.DELIVERED])
-    return sent & types.follow_ups[history["kind"]] & (history["send_on"] <= day) & (history["send_on"] >= day - lookback_days)
+    recent = (history["send_on"] <= terms.day) & (history["send_on"] >= terms.day - terms.lookback_days)
+    return sent_and_followed(history, terms) & recent
 
 
-def with_parents(history: Array, *, days_after: int) -> Array:
-    """The follow-ups in HISTORY, but for skipped ones. One without a named parent follows the newest mail that was due for it."""
+def sent_and_followed(history: Array, terms: Terms) -> Array:
+    return np.isin(history["status"], [Status.SENT, Status.DELIVERED]) & terms.types.follow_ups[history["kind"]]
+
+
+def with_parents(history: Array, terms: Terms) -> Array:
+    """The follow-ups in HISTORY, but for skipped ones. One without a named parent follows a mail that has no other follow-up.
+
+    If the parent's day is told, one of that day; or else one for which it was on time, or else the oldest that could have one then.
+    """
     rows = history[is_follow_up(history["kind"]) & (history["status"] != Status.SKIPPED)].copy()
-    others = history[~is_follow_up(history["kind"]) & np.isin(history["status"], [Status.SENT, Status.DELIVERED])]
-    others = others[np.lexsort((others["send_on"], others["place"]))]
-    newest = np.searchsorted(by_place(others, 0), by_place(rows, days_after), side="right") - 1
-    untold = (rows["parent"] < 0) & (newest >= 0)
-    untold[untold] = others["place"][newest[untold]] == rows["place"][untold]
-    rows["parent"][untold] = others["id"][newest[untold]]
+    mails = history[sent_and_followed(history, terms) & ~np.isin(history["id"], rows["parent"])]
+    untold = np.flatnonzero(rows["parent"] < 0)
+    row, mail = joined((rows["place"][untold],), (mails["place"],))
+    row = untold[row]
+    since = rows["send_on"][row] - mails["send_on"][mail]
+    told = rows["event_on"][row] == mails["send_on"][mail]
+    could = np.isnat(rows["event_on"][row]) & (since > 0 * ONE_DAY) & (since <= (terms.lookback_days + 1) * ONE_DAY)
+    on_time = since == terms.days_after * ONE_DAY
+    order = np.lexsort((mails["id"][mail], mails["send_on"][mail], row, rows["send_on"][row], ~on_time, ~told))
+    order = order[(told | could)[order]]
+    row, mail = row[order], mail[order]
+    made = one_to_one(row, mail)
+    rows["parent"][row[made]] = mails["id"][mail[made]]
     return rows
-
-
-def by_place(history: Array, days_after: int) -> Array:
-    """One number per row that sorts by contact, then by day less `days_after`."""
-    return history["place"].astype("i8") * 2**32 + (history["send_on"].astype("i8") - days_after) + 2**31
 
 
 def chosen_types(parents: Array, events: Array, *, contacts: int) -> Array:

@@ -1,9 +1,10 @@
 """A number that looks random and is the same for ever: the MD5 of `<contact id>_<e-mail type>_<event year>`, as one integer.
 
-Python's own hash() differs from process to process, and hashlib would be a loop over contacts; so MD5 (RFC 1321) on arrays, for texts
-that fit one block.
+Python's own hash() differs from process to process, and hashlib would be a loop over contacts; so MD5 (RFC 1321) on arrays. The few
+texts that do not fit one block, of long types and ids beyond a million million, do go through hashlib.
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 
@@ -38,9 +39,14 @@ def texts(ids: Array, kinds: Array, years: Array, *, names: Sequence[str]) -> Ar
 
 
 def md5(text: Array) -> Array:
-    """The digests of byte strings of at most LONGEST_TEXT bytes. Shape: (texts, 16), in uint8."""
+    """The digests of byte strings. Shape: (texts, 16), in uint8."""
+    fits = np.strings.str_len(text) <= LONGEST_TEXT
+    if not fits.all():
+        found = np.empty((len(text), 16), "u1")
+        found[~fits] = [list(hashlib.md5(one, usedforsecurity=False).digest()) for one in text[~fits].tolist()]
+        found[fits] = md5(text[fits])
+        return found
     lengths = np.strings.str_len(text)
-    assert lengths.max() <= LONGEST_TEXT, f"a text of {lengths.max()} bytes does not fit one block of MD5"
     blocks = np.zeros((len(text), BLOCK), "u1")
     width = min(text.dtype.itemsize, BLOCK)
     blocks[:, :width] = np.ascontiguousarray(text).view("u1").reshape(len(text), -1)[:, :width]

@@ -13,6 +13,7 @@ from campaigns.rules.anniversaries import last_aep
 from campaigns.rules.calendar_days import in_year, next_yearly, years_of
 from campaigns.rules.email_types import AEP, BIRTHDAY, EFFECTIVE_DATE, POST_WINDOW, EmailTypes, is_campaign
 from campaigns.rules.exclusions import ended_before
+from campaigns.rules.pairing import joined, one_to_one
 from campaigns.rules.shapes import DAY, GOES_OUT, NO_DAY, ROW, Array, Contacts, Status, filled, first_match, without
 from campaigns.rules.states import StateRules
 
@@ -36,17 +37,31 @@ def with_events(history: Array, contacts: Contacts, targets: Array, *, types: Em
 
 
 def with_targets(history: Array, targets: Array, *, types: EmailTypes) -> Array:
-    """Campaign rows that do not say which trigger they were about belong to the contact's first target of that type, if not older."""
-    untold = np.flatnonzero(is_campaign(history["kind"]) & np.isnat(history["event_on"]))
-    some = history[untold]
-    same = first_match((some["place"], some["kind"]), (targets["place"], targets["kind"]))
-    of_instance = first_match((some["place"], some["kind"], some["instance"]), (targets["place"], targets["kind"], targets["instance"]))
-    match = np.where(some["instance"] < 0, same, of_instance)
-    untold, some, match = untold[match >= 0], some[match >= 0], match[match >= 0]
-    target = targets[match]
-    old = some["send_on"] < target["trigger_on"] - types.lead[target["kind"]]
-    untold, target = untold[~old], target[~old]
-    history["event_on"][untold], history["instance"][untold] = target["trigger_on"], target["instance"]
+    """Each campaign mail that does not say which target it was about, instance and trigger, is about one of its contact's own.
+
+    A target has one mail, of those that have left if any: about the latest target whose own day had come when it went out, and of which
+    all is true that is told.
+    """
+    history, own_days = history.copy(), targets["trigger_on"] - types.lead[targets["kind"]]
+    campaigns, named = is_campaign(history["kind"]), history["instance"] >= 0
+    whole = campaigns & named & ~np.isnat(history["event_on"])
+    untold = np.flatnonzero(campaigns & ~whole)
+    free = np.flatnonzero(first_match(keys_of_targets(targets), keys(history[whole])) < 0)
+    mail, target = joined(*((records["place"], records["kind"]) for records in (history[untold], targets[free])))
+    mail, target = untold[mail], free[target]
+    alike = history["event_on"][mail] == targets["trigger_on"][target]
+    undated = np.isnat(targets["trigger_on"][target])
+    alike |= undated & np.isnat(history["event_on"][mail]) & named[mail]  # a target without a trigger has mails without one
+    fits = alike | (np.isnat(history["event_on"][mail]) & ~(history["send_on"][mail] < own_days[target]))
+    fits &= ~named[mail] | (history["instance"][mail] == targets["instance"][target])
+    mail, target, other, undated = mail[fits], target[fits], ~alike[fits], undated[fits]
+    waits = ~np.isin(history["status"][mail], GOES_OUT)
+    sent_last, due_last = -history["send_on"][mail].astype("i8"), -own_days[target].astype("i8")
+    order = np.lexsort((target, due_last, undated, mail, sent_last, waits, other))
+    mail, target = mail[order], target[order]
+    made = one_to_one(mail, target)
+    history["event_on"][mail[made]] = targets["trigger_on"][target[made]]
+    history["instance"][mail[made]] = targets["instance"][target[made]]
     return history
 
 
@@ -110,3 +125,8 @@ def keys(records: Array) -> tuple[Array, ...]:
     of_year = years_of(records["event_on"]).astype(DAY)
     event = np.where(np.isin(records["kind"], YEARLY), of_year, records["event_on"])
     return records["place"], records["kind"], event, records["instance"]
+
+
+def keys_of_targets(targets: Array) -> tuple[Array, ...]:
+    """The same of campaigns that TARGETs ask for."""
+    return targets["place"], targets["kind"], targets["trigger_on"], targets["instance"]

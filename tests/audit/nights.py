@@ -189,7 +189,7 @@ class Auditor:
         """The oracle's schedule, row by row, against what stands."""
         for number, contact in known.items():
             own = list(self.record.own[number].values())
-            owed, possible = self.expected(without_ended(contact, day=self.office.day)), self.expected(contact)
+            owed, possible = self.expected(without_doubtful(contact, day=self.office.day)), self.expected(contact)
             missing = moves.unexplained(owed, own, day=self.office.day)
             self.found("the schedule is what the oracle expects", ((*pair, contact) for pair in missing))
             more = moves.unexpected([*owed, *possible], own, day=self.office.day)
@@ -288,11 +288,12 @@ def event_of(mail: Mail) -> Any:
     return mail.parent if mail.is_follow_up else (mail.contact, identity(mail.event))
 
 
-def without_ended(contact: Mapping[str, Any], *, day: date) -> dict[str, Any]:
-    """Without the campaigns that were ended before their day and left nothing behind: only what runs is planned (5.9).
+def without_doubtful(contact: Mapping[str, Any], *, day: date) -> dict[str, Any]:
+    """Without the campaigns that were missed, or ended before their day and left nothing behind: only what runs is planned (5.9).
 
-    Whether a window kept one of them back, and so owes a mail of its own, 5.13 does not say: such a mail may be there, and need not.
+    Whether a window kept one of them back, by a rule of later perhaps, 5.13 does not say: its mail may be there, and need not.
     """
-    left = {row["campaign_instance"] for row in contact["history"] if row["date"] < str(day)}
+    left = {row["campaign_instance"]: row["skip_reason"] for row in contact["history"] if row["date"] < str(day)}
     ended = [one for one in contact["targets"] if (one["active_end_date"] or "9") < min(one["trigger_date"], str(day))]
-    return {**contact, "targets": [one for one in contact["targets"] if one not in ended or one["instance"] in left]}
+    known = [one for one in contact["targets"] if one["instance"] in left or one not in ended]
+    return {**contact, "targets": [one for one in known if left.get(one["instance"]) != "missed"]}

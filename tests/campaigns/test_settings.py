@@ -68,6 +68,24 @@ def test_rules_and_types_of_json_change_the_built_in_ones():
     assert "campaign_rate_increase" in told.email_types.names
 
 
+UNREADABLE = [
+    ("state_rules", [], "it must be an object"),
+    ("state_rules", {"CA": 5}, "CA must be an object; got 5"),
+    ("state_rules", {"CA": {}}, "the anchor of CA must be one of none, birthday, .*; got None"),
+    ("state_rules", {"CA": {"anchor": None}}, "the anchor of CA must be one of"),
+    ("state_rules", {"CA": {"anchor": "moon"}}, "the anchor of CA must be one of .*; got 'moon'"),
+    ("state_rules", {"CA": {"anchor": "birthday", "befor": 3}}, "CA has no befor; there are anchor, before"),
+    ("campaign_types", {"picnic": None}, "picnic must be an object; got None"),
+    ("campaign_types", {"picnic": {"days": 3}}, "picnic has no days; there are respect_exclusion_windows"),
+]
+
+
+@pytest.mark.parametrize(("name", "told", "why"), UNREADABLE)
+def test_rules_and_types_that_cannot_be_read_say_which_and_why(name, told, why):
+    with pytest.raises(SettingsRefused, match=f"{name} cannot be read: {why}"):
+        read({name: told})
+
+
 def test_a_rule_without_a_source_is_refused():
     with pytest.raises(SettingsRefused, match="a rule needs a source"):
         read({"state_rules": {"TX": {"anchor": "birthday", "after": 30, "source": ""}}})
@@ -75,11 +93,13 @@ def test_a_rule_without_a_source_is_refused():
 
 def test_windows_of_neighbouring_years_cannot_meet():
     read({"state_rules": {"TX": {"anchor": "birthday", "before": 100, "after": 100}}})
-    with pytest.raises(SettingsRefused, match="must be shorter than a year"):
+    with pytest.raises(SettingsRefused, match="state_rules makes a window of 791 days"):
+        read({"state_rules": {"TX": {"anchor": "birthday", "before": 365, "after": 365}}})
+    with pytest.raises(SettingsRefused, match="pre_window_exclusion_days makes a window of 381 days"):
         read({"pre_window_exclusion_days": 180, "state_rules": {"TX": {"anchor": "birthday", "before": 100, "after": 100}}})
 
 
-@pytest.mark.parametrize(("share", "days"), [(0.07, 30), (0.01, 100), (1.0, 30), (0.0001, 365)])
+@pytest.mark.parametrize(("share", "days"), [(0.07, 30), (0.01, 100), (1.0, 30), (0.0001, 365), (1e-320, 365)])
 def test_the_horizon_can_hold_one_mail_to_everybody(share, days):
     assert SchedulerSettings(daily_send_percentage_cap=share).horizon_days == days
 

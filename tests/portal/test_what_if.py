@@ -111,6 +111,8 @@ def test_settings_change_the_answer(ask):
         ({"id": 7, "state": "TX", "history": [{"email_type": "aep", "date": "2024-02-30", "status": "sent"}]}, "history[0].date"),
         ({"id": 7, "state": "TX", "history": [{"email_type": "aep", "date": "2024-02-03", "status": "gone"}]}, "history[0].status"),
         ({"id": 7, "state": "TX", "events": [{"type": "clicked", "at": "yesterday noon"}]}, "events[0].at"),
+        ({"id": 7, "state": "TX", "events": [{"type": "clicked", "at": "0001-01-01T00:00:00Z"}]}, "events[0].at"),
+        ({"id": 7, "state": "TX", "events": [{"type": "clicked", "at": "9999-12-31T23:59:59-12:00"}]}, "events[0].at"),
         ({"id": 7, "state": "TX", "check_dates": [20240101]}, "check_dates[0] must be a date"),
         ({"id": 7, "state": "TX", "targets": "all"}, "targets must be a list"),
         ({"id": 101, "state": "TX"}, "the id 101 appears twice"),
@@ -125,8 +127,15 @@ def test_a_contact_that_cannot_be_read_is_refused_and_the_others_are_answered(as
     assert why in refused["refused"]
     assert "Contact 2" in err
     assert why in err
-    assert (refused["rows"], refused["windows"], refused["checks"]) == ([], [], {})
+    assert (refused["flags"], refused["rows"], refused["windows"], refused["checks"]) == (["invalid_contact"], [], [], {})
     assert len(ada["rows"]) == 5
+
+
+def test_a_contact_that_is_refused_takes_nobodys_id(ask):
+    _, found, err = ask({"id": "?", "state": "TX"}, {"id": 0, "state": "TX"}, {"id": 7, "state": ""}, {"id": 7, "state": "TX"})
+
+    assert [bool(one["rows"]) for one in found] == [False, True, False, True]
+    assert "twice" not in err
 
 
 def test_dates_that_are_none_are_flagged_and_taken_as_missing(ask):
