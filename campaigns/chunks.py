@@ -102,7 +102,7 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
     told = counts.of(rows, found, contacts=contacts, settings=settings) | {"before": before, "after": after}
     return {"counts": chunk.counts | told, "plan": None, "left": None, "found": None, "earlier": None, "done_at": Now()} | {
         "contacts": chunk.contacts,
-        "written_by": writing.transaction_number(),
+        "written_by": writing.transaction_number(chunk.pk),
     }
 
 

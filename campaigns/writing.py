@@ -141,10 +141,10 @@ def contacts_checksum(some: Some) -> tuple[int, int]:
     return number, total
 
 
-def transaction_number() -> int:
-    """Of the transaction under way: every row it writes bears it."""
+def transaction_number(chunk_id: int) -> int:
+    """Of the transaction under way, or of its savepoint: every row it writes bears it, as the chunk's own does now."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        cursor.execute("UPDATE campaigns_runchunk SET number = number WHERE id = %s RETURNING xmin::text::bigint", [chunk_id])
         return int(cursor.fetchone()[0])
 
 

@@ -8,6 +8,7 @@ import unicodedata
 from datetime import date
 from decimal import Decimal
 from ipaddress import ip_address
+from stringprep import in_table_b1
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -95,6 +96,8 @@ def email_address(value: str | None, *, field: str, required: bool = True) -> st
     if re.search(r"[\s,;<>]", address) or address.count("@") > 1:
         raise TextRefused(f"{field}: enter one e-mail address and nothing else; got {shown(address)}.")
     local, _, domain = address.partition("@")
+    if hidden := next(filter(in_table_b1, domain), None):
+        raise refused_address(field, address, because=f"{hidden!a} after the @ cannot be seen")
     if not local[:1].isalnum() or len(local) > LOCAL_PART_LIMIT:
         raise refused_address(field, address, because="it must begin with a letter or a digit and have at most 64 before the @")
     return f"{local}@{ascii_domain(domain, field=field, address=address)}"

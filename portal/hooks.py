@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 import warnings
+from collections.abc import Sized
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -16,7 +17,7 @@ from anymail.exceptions import AnymailConfigurationError, AnymailWebhookValidati
 from anymail.signals import AnymailTrackingEvent
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import Error
+from django.db import DataError, Error
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -26,6 +27,7 @@ from messaging import delivery_facts, journal
 from messaging.models import Level, Told
 
 MOST_EVENTS = 1_000  # in one call
+GARBAGE, UNREADABLE = "garbage", "The events cannot be read."
 OLDEST_SECONDS = 5 * 60  # of a signature
 VIEWS = {  # provider: where django-anymail reads it
     name: (f"anymail.webhooks.{name}", f"{spelled}TrackingWebhookView")
@@ -71,6 +73,9 @@ def mail(request: HttpRequest, provider: str) -> JsonResponse:
     except CallRefused as refusal:
         count_refused(known, refusal.outcome)
         return JsonResponse({"error": str(refusal)}, status=refusal.status)
+    except DataError:  # signed, and still nothing that a row could hold: trying again would not help
+        count_refused(known, GARBAGE)
+        return JsonResponse({"error": UNREADABLE}, status=400)
     except Error:
         return JsonResponse({"error": "The record is away at this moment: try again later."}, status=503, headers={"Retry-After": "60"})
     return JsonResponse({outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))})
@@ -84,6 +89,8 @@ def read(request: HttpRequest, provider: str) -> list[delivery_facts.Fact]:
         view.run_validators(request)
         refuse_old(request, provider)
         events = view.parse_events(request)
+        refuse_many(events)
+        return [fact_of(event, provider, number) for number, event in enumerate(events)]
     except AnymailWebhookValidationFailure:
         raise CallRefused(401, "forged", "The signature is missing or wrong.") from None
     except RequestDataTooBig:
@@ -92,8 +99,7 @@ def read(request: HttpRequest, provider: str) -> list[delivery_facts.Fact]:
         raise
     except Exception as trouble:  # signed, and still not of the provider's own form
         journal.record(Level.WARNING, "webhooks", f"{provider} sent what cannot be read: {type(trouble).__name__}")
-        raise CallRefused(400, "garbage", "The events cannot be read.") from None
-    return [fact_of(event, provider, number) for number, event in enumerate(events)]
+        raise CallRefused(400, GARBAGE, UNREADABLE) from None
 
 
 def reader(provider: str) -> Any:
@@ -111,15 +117,19 @@ def reader(provider: str) -> Any:
 
 
 def refuse_too_much(request: HttpRequest) -> None:
-    """More than a provider ever sends at once, judged before anything is read into rows."""
+    """More than a provider ever sends at once, judged before the signature is, and where it says that it is JSON."""
     body = request.body
     if request.content_type != "application/json":
         return
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        raise CallRefused(400, "garbage", "The body is not JSON.") from None
-    if isinstance(data, list) and len(data) > MOST_EVENTS:
+        raise CallRefused(400, GARBAGE, "The body is not JSON.") from None
+    refuse_many(data if isinstance(data, list) else [])
+
+
+def refuse_many(events: Sized) -> None:
+    if len(events) > MOST_EVENTS:
         raise CallRefused(413, "too_large", f"At most {MOST_EVENTS:,} events at once.")
 
 
@@ -129,7 +139,7 @@ def refuse_old(request: HttpRequest, provider: str) -> None:
         return
     is_json = request.content_type == "application/json"
     signed_at = json.loads(request.body)["signature"]["timestamp"] if is_json else request.POST["timestamp"]
-    if abs(time.time() - float(signed_at)) > OLDEST_SECONDS:
+    if not abs(time.time() - float(signed_at)) <= OLDEST_SECONDS:  # nor is "nan" within them
         raise CallRefused(401, "too_old", f"The signature is more than {OLDEST_SECONDS // 60} minutes from now.")
 
 
@@ -152,10 +162,22 @@ def fact_of(event: AnymailTrackingEvent, provider: str, number: int) -> delivery
 
 
 def as_json(raw: Any) -> dict[str, Any]:
-    """The event as it came, in what PostgreSQL can keep."""
+    """The event as it came, in what PostgreSQL can keep. Raises ValueError: half a character, a number that is none."""
     plain = dict(raw.lists()) if hasattr(raw, "lists") else raw
-    kept = json.loads(json.dumps(plain, default=str).replace("\\u0000", ""))
+    text = json.dumps(plain, default=str, allow_nan=False, ensure_ascii=False)
+    text.encode()
+    kept = json.loads(text, object_hook=without_nul)
     return kept if isinstance(kept, dict) else {"event": kept}
+
+
+def without_nul(table: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("\0", ""): text_without_nul(value) for name, value in table.items()}
+
+
+def text_without_nul(value: Any) -> Any:
+    if isinstance(value, list):
+        return [text_without_nul(one) for one in value]
+    return value.replace("\0", "") if isinstance(value, str) else value
 
 
 def count_refused(provider: str, outcome: str) -> None:

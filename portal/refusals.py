@@ -1,11 +1,14 @@
-"""Pages that say no. Without the right to it one answers 403, and the refusal is an event that others can see; and one that needs
-rules which cannot be used says which, and what to do.
+"""Pages that say no. Without the right to it one answers 403, and the refusal is an event that others can see; one that needs rules
+which cannot be used says which, and what to do; and while the database is away every page says that, and when to come again.
 """
 
+import sys
 from collections.abc import Callable
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from messaging.journal import record
 from messaging.models import Level
@@ -33,3 +36,10 @@ class RulesUnusable:
         if not isinstance(exception, ConfigRefused) or not request.path.startswith("/admin/"):
             return None
         return render(request, "rules_unusable.html", {"refusal": str(exception)}, status=503)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """What went wrong is the code's fault, 500, or the database's that is away: 503, and come again. Neither page asks the database."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "60"})
+    return HttpResponse(render_to_string("500.html"), status=500)

@@ -13,6 +13,7 @@ from portal.summaries import views as summaries
 
 desks, _, namespace = admin.site.urls
 handler403 = "portal.refusals.refused"
+handler500 = "portal.refusals.failed"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -3,6 +3,7 @@
 0 done · 1 failed, and stderr says what to do · 2 wrong usage · 3 done, but something still needs attention.
 """
 
+import errno
 import json
 import os
 import re
@@ -11,11 +12,11 @@ import signal
 import sys
 import threading
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
@@ -56,9 +57,11 @@ class PortalCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of sentences")
 
     def handle(self, *args: Any, **told: Any) -> None:
+        given = {name: told[name] for name in self.own}
+        refuse_half_characters(given)
         with heeding_signals(gently=self.finishes_first):
             try:
-                report = self.work(**{name: told[name] for name in self.own})
+                report = self.work(**given)
             except KeyboardInterrupt:
                 raise CommandError("Stopped before the end. Nothing half done is left; run it again.") from None
             except ConfigRefused as refusal:
@@ -73,11 +76,9 @@ class PortalCommand(BaseCommand):
 
     def say(self, text: str) -> None:
         """The answer, on stdout. A reader who has seen enough (`| head`) is no error."""
-        try:
+        with a_reader_may_leave():
             self.stdout.write(text)
             self.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def progress(self, done: int, of: int, what: str) -> None:
         """How far it is: a bar that moves on a terminal, a line in a log."""
@@ -113,6 +114,25 @@ def heeding_signals(*, gently: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def a_reader_may_leave() -> Iterator[None]:
+    """What a reader of stdout does not want any more is dropped."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def refuse_half_characters(given: Mapping[str, Any]) -> None:
+    """An argument of bytes that are not UTF-8 can be neither stored nor told."""
+    for name, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            try:
+                str(one).encode()
+            except UnicodeEncodeError:
+                raise wrong_usage(f"{name.replace('_', '-')} is not UTF-8: {str(one)[:80]!a}.") from None
 
 
 def whole(least: int, most: int = MOST) -> Callable[[str], int]:
@@ -153,14 +173,36 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, parts: Iterable[bytes]) -> None:
     """The file holds these and nothing else; never half of it."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with written(path) as file:
+        file.writelines(parts)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[IO[bytes]]:
+    """Afterwards the file holds what was written to it and nothing else; never half of it. A device or a pipe has it at once."""
     try:
-        with unfinished.open("wb") as file:
-            file.writelines(parts)
-        unfinished.replace(path)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():
+            with path.open("wb") as device:
+                yield device
+            return
+        whole = path.resolve()  # a link goes on leading to its file
+        unfinished = whole.with_name(f".{whole.name}.{os.getpid()}")
+        try:
+            with unfinished.open("wb") as file:
+                yield file
+            unfinished.replace(whole)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as trouble:
-        unfinished.unlink(missing_ok=True)
         raise CommandError(f"Cannot write {path}: {trouble.strerror}.") from trouble
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Told before the work, not after it."""
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise wrong_usage(f"Cannot write {path}: name a file in a folder that may be written to. Nothing was done.")
 
 
 def peak_rss_mb() -> float:

@@ -11,7 +11,7 @@ from campaigns.importing.holds import Cancelled, HoldLost
 from campaigns.importing.refusals import AlreadyImported
 from campaigns.models import ImportJob
 from portal import wiring
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, peak_rss_mb, write_bytes, wrong_usage
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, peak_rss_mb, refuse_unwritable, write_bytes, wrong_usage
 
 EVERY_SECONDS = 3.0  # a line of progress in a log
 COUNTS = ("rows", "new", "changed", "unchanged", "refused", "flagged")
@@ -30,6 +30,8 @@ class ImportCommand(PortalCommand):
 
     def work(self, *, file: Path, dry_run: bool, resume: bool, refused_file: Path | None) -> Report:
         started = self.told_at = time.monotonic()
+        if refused_file and not dry_run:
+            refuse_unwritable(refused_file)
         terms = jobs.Terms(on=wiring.today(), told=self.now_and_then)
         try:
             if dry_run:
@@ -38,7 +40,8 @@ class ImportCommand(PortalCommand):
                 job = jobs.import_file(file, kind=self.kind, terms=terms, resume=resume)
                 sentences = jobs.first_refusals(job)
         except AlreadyImported as known:
-            return report(known.job, started, text=str(known), already_imported=True)
+            path = self.refused_rows(known.job, refused_file)
+            return report(known.job, started, text=str(known), refused_file=path and str(path), already_imported=True)
         except jobs.UnderWay as other:
             return Report(facts=dict.fromkeys(COUNTS, 0) | {"already_running": True}, text=f"{other} Nothing was done.")
         except OSError as trouble:
@@ -49,11 +52,19 @@ class ImportCommand(PortalCommand):
             raise CommandError(f"{file.name}: somebody cancelled this import in the portal. Nothing was imported.") from None
         self.tell([*ignored(job), *sentences])
         self.tell(job.doubts)
-        path = None
-        if job.refused and not dry_run:
-            path = refused_file or file.with_name(f"{file.stem}.refused.csv")
-            write_bytes(path, refusals.refused_file(job))
+        path = None if dry_run else self.refused_rows(job, refused_file or file.with_name(f"{file.stem}.refused.csv"))
         return report(job, started, text=told_in_words(job, path=path, dry_run=dry_run), refused_file=path and str(path), dry_run=dry_run)
+
+    def refused_rows(self, job: ImportJob, path: Path | None) -> Path | None:
+        """They are in that file, to be corrected; None where there are none, or no file was named."""
+        if not job.refused or path is None:
+            return None
+        try:
+            write_bytes(path, refusals.refused_file(job))
+        except CommandError as trouble:
+            told = f"{job.rows - job.refused:,} rows are imported, {job.refused:,} were refused. {trouble}"
+            raise CommandError(f"{told} Run it again with a --refused-file that can be written: it only writes that.") from trouble
+        return path
 
     def now_and_then(self, done: int, of: int, what: str) -> None:
         """Progress, not for every block."""

@@ -49,6 +49,7 @@ TABLE = [  # number; check; what is refused; how the sentence begins; its twin; 
     ("G11", line, "\ufeff", "Subject is required.", "\ufeffCMS", "CMS"),
     ("G12", line, "abc\u202egpj.exe", "Subject contains '\\u202e' at position 4", "אבג", "אבג"),
     ("G13", email, "a\u200bb@firm.example", "E-mail: this address form is not accepted", "ab@firm.example", "ab@firm.example"),
+    ("G13", email, "ab@fi\u200brm.example", "E-mail: this address form is not accepted", "ab@firm.example", "ab@firm.example"),
     ("G13", email, "ab@fi\u202drm.example", "E-mail contains '\\u202d'", "ab@firm.example", "ab@firm.example"),
     ("G14", email, "a@", "E-mail: this address form is not accepted", "a@аpple.example", "a@xn--pple-43d.example"),
     ("G15", email, "😀@firm.example", "E-mail: this address form is not accepted", "a@firm.example", "a@firm.example"),

@@ -38,6 +38,13 @@ def mailgun(event: str, message: Message | str, **more: Any) -> dict[str, Any]:
     return {"signature": {"timestamp": timestamp, "token": token, "signature": signature}, "event-data": data}
 
 
+def signed_at(timestamp: str, message: Message) -> dict[str, Any]:
+    body = mailgun("delivered", message)
+    signed = f"{timestamp}{body['signature']['token']}".encode()
+    body["signature"] |= {"timestamp": timestamp, "signature": hmac.new(KEY.encode(), signed, hashlib.sha256).hexdigest()}
+    return body
+
+
 def call(body: Any, provider: str = "mailgun", **headers: str) -> Any:
     data = body if isinstance(body, str | bytes) else json.dumps(body)
     return Client().post(f"/hooks/mail/{provider}/", data, content_type="application/json", headers=headers)
@@ -77,6 +84,12 @@ FORGED = [  # what, status, counted as, the call
     ("no JSON", 400, "garbage", lambda message: "{not json"),
     ("a thousand brackets", 400, "garbage", lambda message: "[" * 100_000),
     ("signed, and no event in it", 400, "garbage", lambda message: mailgun("delivered", message) | {"event-data": {}}),
+    ("half a character", 400, "garbage", lambda message: mailgun("delivered", message, recipient="\ud800")),
+    ("half a character beside", 400, "garbage", lambda message: mailgun("delivered", message, tags=["\ud800"])),
+    ("no number", 400, "garbage", lambda message: mailgun("delivered", message, score=float("nan"))),
+    ("no end", 400, "garbage", lambda message: json.dumps(mailgun("delivered", message, score=0.25)).replace("0.25", "1e999")),
+    ("signed at no time", 400, "garbage", lambda message: signed_at("soon", message)),
+    ("signed at a time that is no number", 401, "too_old", lambda message: signed_at("nan", message)),
     ("more than a thousand events", 413, "too_large", lambda message: [{}] * 1_001),
     ("six million bytes", 413, "too_large", lambda message: "x" * 6_000_000),
 ]
@@ -129,6 +142,26 @@ def test_a_provider_without_signatures_is_known_by_the_password(settings):
         200,
     ]
     assert tallies() == {"forged": 2, "applied": 1}
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+@pytest.mark.parametrize(("events", "status", "stored"), [(2, 200, 2), (1_000, 200, 1_000), (1_001, 413, 0), (-2, 400, 0)])
+def test_all_events_of_a_call_are_taken_or_none(settings, content_type, events, status, stored):
+    settings.ANYMAIL = {"WEBHOOK_SECRET": PASSWORD}
+    told = [{"event": "delivered", "email": "a@b.example", "timestamp": 1_700_000_000, "sg_event_id": f"e{n}"} for n in range(abs(events))]
+    if events < 0:  # the last of them cannot be kept
+        told[-1]["sg_event_id"] = "\ud800"
+    word = base64.b64encode(PASSWORD.encode()).decode()
+
+    answer = Client().post("/hooks/mail/sendgrid/", json.dumps(told), content_type=content_type, headers={"authorization": f"Basic {word}"})
+
+    assert (answer.status_code, DeliveryEvent.objects.count()) == (status, stored)
+
+
+def test_characters_that_postgresql_does_not_know_are_left_out():
+    call(mailgun("delivered", "<strange@elsewhere.example>", tags=["a\0b", r"\u0000", {"c\0": "d\0"}]))
+
+    assert DeliveryEvent.objects.get().raw["event-data"]["tags"] == ["ab", r"\u0000", {"c": "d"}]
 
 
 @pytest.mark.parametrize("method", ["get", "head", "options", "put", "delete"])

@@ -62,6 +62,22 @@ def test_a_date_that_is_none_is_told_with_its_row_and_column_and_taken_as_missin
     assert "Row 3, column 'birth_date': '1950-02-30' is not a date; write it as 2026-01-31 or 01/31/2026. Taken without that date." in err
 
 
+def test_refused_rows_are_never_lost_for_a_file_that_cannot_be_written(tmp_path):
+    path, good = written(tmp_path, table([ada(), ada(email="?")])), tmp_path / "left.csv"
+
+    with pytest.raises(CommandError, match="Nothing was done") as ending:
+        run("import_contacts", str(path), "--refused-file", str(tmp_path / "no" / "left.csv"))
+    assert (ending.value.returncode, Contact.objects.count()) == (2, 0)
+
+    path.with_name("contacts.refused.csv").mkdir()
+    with pytest.raises(CommandError, match="1 rows are imported, 1 were refused"):
+        run("import_contacts", str(path))
+    told = json.loads(run("import_contacts", str(path), "--refused-file", str(good), "--json")[1])
+
+    assert (told["already_imported"], told["refused_file"], Contact.objects.count()) == (True, str(good), 1)
+    assert "?" in good.read_text()
+
+
 def test_a_dry_run_ends_as_the_import_would_and_leaves_nothing(tmp_path):
     path = written(tmp_path, table([ada(), ada(email="?")]))
 

@@ -1,6 +1,7 @@
 """The log as staff and cron see it: analytics, exports, health, retention, by page and by command, with the same figures."""
 
 import json
+import os
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -134,6 +135,28 @@ def test_the_command_exports_to_a_file_whole_or_not_at_all(log, tmp_path):
     assert (found["rows"], found["bytes"]) == (2, target.stat().st_size)  # the message, and its session
     with pytest.raises(CommandError, match="Cannot write"):
         call_command("export_messages", "--out", str(tmp_path / "no" / "log.csv"))
+
+
+def test_an_export_goes_where_it_is_told_and_replaces_no_device_and_no_link(tmp_path, capsys):
+    real, link, pipe = tmp_path / "real.csv", tmp_path / "link.csv", tmp_path / "pipe"
+    link.symlink_to(real)
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    call_command("export_messages", "--out", str(link))
+    call_command("export_messages", "--out", str(pipe))
+
+    assert (link.is_symlink(), real.stat().st_size > 100, pipe.is_fifo()) == (True, True, True)
+    assert os.read(reader, 100_000) == real.read_bytes()
+    os.close(reader)
+    for folder in ("/", ".", "", str(tmp_path)):
+        with pytest.raises(CommandError, match="Is a directory"):
+            call_command("export_messages", "--out", folder)
+    assert {one.name for one in tmp_path.iterdir()} == {"real.csv", "link.csv", "pipe"}
+    with pytest.raises(CommandError, match="name it with --out") as refusal:
+        call_command("export_messages", "--json")
+    assert refusal.value.returncode == 2
+    capsys.readouterr()
 
 
 def test_health_is_told_with_what_waits(settings, tmp_path):

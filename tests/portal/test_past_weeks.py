@@ -7,6 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from campaigns import proving
 from campaigns.models import EmailSchedule, EngagementEvent, SchedulerRun
 from messaging import invariants
 from messaging.models import Message
@@ -40,3 +41,10 @@ def test_three_weeks_lie_behind_a_first_start_and_no_promise_is_broken(lived):
     assert EmailSchedule.objects.handed_over().filter(parent__isnull=False).values("email_type").distinct().count() >= 3
     assert EmailSchedule.objects.planned().filter(send_on__gt=today, send_on__lte=today + timedelta(days=30)).count() >= 300
     assert all(f"{SITE}/unsubscribe/" in mail.text for mail in queued)
+
+
+def test_what_the_runs_of_those_weeks_wrote_was_edited_by_nobody(lived):
+    proofs = [proving.prove(run) for run in SchedulerRun.objects.completed()]
+
+    assert [one.says for proof in proofs for one in proof.differences] == []
+    assert sum(proof.chunks for proof in proofs) >= len(proofs) > 1

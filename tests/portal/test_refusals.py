@@ -4,17 +4,24 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.utils import timezone
 
 from campaigns.models import SchedulerRun
 from messaging.models import SystemEvent
+from portal import wiring
 from portal.models import ConfigVersion
 from tests.campaigns.rows import make_contact
 from tests.portal.desk_rows import superuser
 from tests.portal.test_states_page import put
 
 pytestmark = pytest.mark.django_db
+AWAY = [
+    (OperationalError("connection refused"), 503, "Our records cannot be reached just now"),
+    (InterfaceError("connection already closed"), 503, "Our records cannot be reached just now"),
+    (ValueError("a mistake of ours"), 500, "The portal could not finish this"),
+]
 
 
 def test_staff_without_the_right_are_refused_and_the_refusal_is_an_event():
@@ -40,6 +47,21 @@ def test_an_unknown_address_is_told_without_internals(client):
     answer = client.get("/nope")
 
     assert answer.status_code == 404
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(("trouble", "status", "words"), AWAY)
+def test_a_page_without_the_database_says_when_to_come_again(monkeypatch, trouble, status, words):
+    def fail(*_args, **_told):
+        raise trouble
+
+    monkeypatch.setattr("portal.contact_links.unsubscribing.unsubscribe", fail)
+    token = wiring.links().unsubscribe(7).rstrip("/").rpartition("/")[2]
+
+    answer = Client(raise_request_exception=False).post(f"/unsubscribe/{token}/", {"List-Unsubscribe": "One-Click"})
+
+    assert (answer.status_code, answer.get("Retry-After")) == (status, "60" if status == 503 else None)
+    assert words in answer.text
     assert "Traceback" not in answer.text
 
 

@@ -80,6 +80,7 @@ def test_it_answers_without_a_database():
         ('{"aep_month_day": "02-29"}', "aep_month_day must be a month and a day that every year has"),
         ('{"campaign_types": {"rate_increase": {"when": 1}}}', "campaign_types cannot be read"),
         ('{"state_rules": {"TX": {"anchor": "birthday", "after": 330}}}', "a window must be shorter than a year"),
+        ('{"max_emails_per_period": 2, "max_emails_per_period": 3}', "stands twice in the same table"),
         ("[1]", "--config must be a JSON object"),
         ("{", "--config is not JSON"),
     ],
@@ -161,7 +162,10 @@ def test_the_zip_code_wins_over_the_state(ask):
     assert {row["skip_reason"] for row in found[4]["rows"]} == {"year_round_exclusion"}
 
 
-@pytest.mark.parametrize(("content", "why"), [("{}", "must hold a JSON list"), ("[", "is not JSON"), ("\ufeff", "is not JSON")])
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [("{}", "must hold a JSON list"), ("[", "is not JSON"), ("\ufeff", "is not JSON"), ('[{"id": NaN}]', "NaN is no value")],
+)
 def test_a_file_that_is_no_list_of_contacts(tmp_path, content, why):
     file = tmp_path / "contacts.json"
     file.write_text(content)

@@ -16,7 +16,7 @@ from messaging.models.case import Category
 from messaging.outbox import Sender
 from messaging.text_input import TextRefused
 from portal import tasks, wiring
-from portal.management.command import PortalCommand, Report, whole, write_text, wrong_usage
+from portal.management.command import PortalCommand, Report, refuse_unwritable, whole, write_text, wrong_usage
 from portal.template_fields import for_cases
 
 PREVIEWED = 10
@@ -41,6 +41,8 @@ class Command(PortalCommand):
         parser.add_argument("--export", type=Path, metavar="FILE", help="write every e-mail and what is left out to a JSON file")
 
     def work(self, *, mode: str | None, template: str, yes: bool, export: Path | None, **told: Any) -> Report:
+        if export:
+            refuse_unwritable(export)
         sender, version = sender_for(mode), version_named(template)
         selection = selection_of(**told)
         cases, skips = batches.select(selection, on=wiring.today(), mode=sender.mode)

@@ -1,16 +1,15 @@
 """The message log as a file that other programs and spreadsheets read."""
 
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from messaging import export
-from portal.management.command import PortalCommand, Report, whole
+from portal.management.command import PortalCommand, Report, a_reader_may_leave, whole, written, wrong_usage
 
 
 class Command(PortalCommand):
@@ -21,27 +20,27 @@ class Command(PortalCommand):
         parser.add_argument("--days", type=whole(1, 36_500), default=30, metavar="N", help="default 30")
         parser.add_argument("--out", type=Path, metavar="FILE", help="where it is written; without it, stdout")
 
+    def handle(self, *args: Any, **told: Any) -> None:
+        if told["json"] and told["out"] is None and told["format"] != "json":
+            raise wrong_usage("--json tells of a file: name it with --out. To have the log itself as JSON, say --format json.")
+        super().handle(*args, **told)
+
     def work(self, *, format: str, days: int, out: Path | None, **told: Any) -> Report:
         pieces = export.log_of(None, form=format, days=days, at=timezone.now())
         if out is None:
-            count(pieces, sys.stdout)
+            with a_reader_may_leave():
+                count(pieces, sys.stdout.write)
+                sys.stdout.flush()
             raise SystemExit(0)
-        unfinished = out.with_name(f".{out.name}.{os.getpid()}")
-        try:
-            with unfinished.open("w", encoding="utf-8", newline="") as file:
-                lines, size = count(pieces, file)
-            unfinished.replace(out)
-        except OSError as trouble:
-            raise CommandError(f"Cannot write {out}: {trouble.strerror}.") from trouble
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with written(out) as file:
+            lines, size = count(pieces, lambda piece: file.write(piece.encode()))
         return Report(facts={"rows": lines, "bytes": size, "out": str(out)}, text=f"{out}: {lines:,} rows, {size:,} bytes")
 
 
-def count(pieces: Iterator[str], file: TextIO) -> tuple[int, int]:
-    """Everything is in the file; returns how many rows and bytes that were."""
+def count(pieces: Iterator[str], write: Callable[[str], object]) -> tuple[int, int]:
+    """Everything is written; returns how many rows and bytes that were."""
     rows, size = 0, 0
     for piece in pieces:
-        file.write(piece)
+        write(piece)
         rows, size = rows + export.counts(piece), size + len(piece.encode())
     return rows, size

@@ -11,7 +11,17 @@ from messaging.importing_cases import COLUMNS, Imported
 from messaging.sheets import Sheet, SheetRefused, read_csv
 from messaging.text_input import TextRefused
 from portal import wiring
-from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, contents, peak_rss_mb, write_text
+from portal.management.command import (
+    DONE,
+    FAILED,
+    NEEDS_ATTENTION,
+    PortalCommand,
+    Report,
+    contents,
+    peak_rss_mb,
+    refuse_unwritable,
+    write_text,
+)
 
 
 class Command(PortalCommand):
@@ -32,6 +42,8 @@ class Command(PortalCommand):
 
     def work(self, *, file: Path, dry_run: bool, all_or_nothing: bool, refused_file: Path | None, **told: Any) -> Report:
         started = time.monotonic()
+        if refused_file and not dry_run:
+            refuse_unwritable(refused_file)
         sheet = read(file)
         self.progress(0, len(sheet.rows), "rows merged")
         done = importing_cases.merge(sheet, on=wiring.today(), dry_run=dry_run, all_or_nothing=all_or_nothing)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from campaigns.ranges import MOST_DAYS
 from portal import tasks
 from portal.management.command import PortalCommand, Report, day_option, whole
 
@@ -16,7 +17,7 @@ class Command(PortalCommand):
 
     def options(self, parser: CommandParser) -> None:
         parser.add_argument("--today", type=day_option, metavar="D", help="the day to plan on, such as 2026-01-31 (default: today)")
-        parser.add_argument("--lookback", type=whole(1, 366), help="look at e-mails of so many days (default: the setting, 35)")
+        parser.add_argument("--lookback", type=whole(1, MOST_DAYS), help="look at e-mails of so many days (default: the setting, 35)")
 
     def work(self, *, today: str | None, lookback: int | None, **told: Any) -> Report:
         facts = tasks.schedule_follow_ups(day=today or "", lookback=lookback)

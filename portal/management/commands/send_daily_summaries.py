@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from messaging.text_input import EARLIEST, LATEST
 from portal import tasks
 from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, wrong_usage
 from portal.summaries.daily import AWAY
@@ -22,7 +23,7 @@ def moment(text: str) -> datetime:
         told = parse_datetime(text)
     except ValueError:
         told = None
-    if told is None:
+    if told is None or not EARLIEST <= told.date() <= LATEST:
         raise ArgumentTypeError(f"must be a date and time such as 2026-11-26T09:00 or 2026-11-26T15:00Z; got {text[:80]!r}")
     return told if told.tzinfo else timezone.make_aware(told)
 

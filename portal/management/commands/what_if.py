@@ -11,11 +11,13 @@ from django.core.management.base import CommandError, CommandParser
 from campaigns import settings as campaigns_settings
 from campaigns.settings import SchedulerSettings, SettingsRefused
 from campaigns.what_if import what_if
-from messaging.text_input import TextRefused, calendar_date
+from messaging.text_input import TextRefused, calendar_date, decoded
 from portal import wiring
+from portal.config.json_text import from_json
 from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, contents, wrong_usage
 
 MOST_CONTACTS = 100_000
+MOST_CHARACTERS = 10_000 * MOST_CONTACTS
 STDIN = "-"
 
 
@@ -45,8 +47,8 @@ class Command(PortalCommand):
 
 def read_settings(config: str) -> SchedulerSettings:
     try:
-        told = json.loads(config)
-    except (ValueError, RecursionError) as trouble:
+        told = from_json(config)
+    except ValueError as trouble:
         raise wrong_usage(f"--config is not JSON: {trouble}.") from None
     if not isinstance(told, dict):
         raise wrong_usage("--config must be a JSON object of settings.")
@@ -66,8 +68,10 @@ def read_day(today: str | None) -> Any:
 def read_contacts(file: str) -> list[Any]:
     data = sys.stdin.buffer.read() if file == STDIN else contents(Path(file))
     try:
-        told = json.loads(data)
-    except (ValueError, RecursionError) as trouble:
+        told = from_json(decoded(data, field=file), longest=MOST_CHARACTERS)
+    except TextRefused as refusal:
+        raise CommandError(refusal.sentence) from None
+    except ValueError as trouble:
         raise CommandError(f"{file} is not JSON: {trouble}.") from None
     if not isinstance(told, list):
         raise CommandError(f"{file} must hold a JSON list of contacts.")

@@ -67,6 +67,9 @@ def test_a_failed_one_needs_attention():
         (["--user=idle"], "idle gets no daily summary: switch it on first"),
         (["--now=tomorrow"], "must be a date and time such as"),
         (["--now=2026-13-01T09:00"], "must be a date and time such as"),
+        (["--now=0001-01-01T00:00:00Z"], "must be a date and time such as"),
+        (["--now=9999-12-31T23:59:59Z"], "must be a date and time such as"),
+        (["--user=\udcff"], "user is not UTF-8: '\\udcff'."),
         (["--now="], "must be a date and time such as"),
     ],
 )
