@@ -67,6 +67,13 @@ def test_the_background_work_counts_it_as_an_error_that_a_person_must_put_right(
     assert "OFFICE_ADDRESS" in ErrorGroup.objects.get().sample
 
 
+def test_a_run_that_there_is_not_cannot_be_resumed():
+    with pytest.raises(CommandError, match="There is no run 4711") as refusal:
+        call_command("run_scheduler", "--resume=4711")
+
+    assert refusal.value.returncode == 2
+
+
 @pytest.mark.parametrize("command", ["hand_over_due", "schedule_followups", "run_scheduler"])
 @pytest.mark.parametrize("day", ["2026-02-30", "soon", "", "0001-01-01", "9999-12-31"])
 def test_a_day_that_is_none_is_wrong_usage(command, day):

@@ -65,10 +65,10 @@ def test_as_json_it_has_the_keys_that_are_promised(ada):
     assert [mail["email_type"] for mail in told["mails"]] == ["birthday", "post_window", "aep", "effective_date"]
 
 
-def test_an_unknown_contact_is_a_sentence_and_exit_1():
+def test_an_unknown_contact_is_a_sentence_and_exit_2():
     code, out, err = run("explain_contact", "404")
 
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err == "There is no contact 404. Look the id up in the list of contacts."
 
 

@@ -35,7 +35,7 @@ class Command(PortalCommand):
         except ConfigRefused as refusal:
             raise CommandError(f"Nothing can be explained: {refusal}") from None
         except Contact.DoesNotExist:
-            raise CommandError(f"There is no contact {id}. Look the id up in the list of contacts.") from None
+            raise wrong_usage(f"There is no contact {id}. Look the id up in the list of contacts.") from None
         return Report(facts=as_json(found), text=as_text(found))
 
 

@@ -21,7 +21,7 @@ class Command(PortalCommand):
         parser.add_argument("--fresh", action="store_true", help="count now, also where figures less than an hour old are kept")
 
     def work(self, *, days: int, session: str | None, test: bool, fresh: bool, **told: Any) -> Report:
-        if session:
+        if session is not None:
             return of_session(session)
         found = analytics.report(days=days, at=timezone.now(), zone=str(settings.TIME_ZONE), test=test, fresh=fresh)
         month = found if days == 30 else analytics.report(days=30, at=timezone.now(), zone=str(settings.TIME_ZONE), test=test)

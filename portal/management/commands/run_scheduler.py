@@ -63,6 +63,8 @@ class Command(PortalCommand):
         return report(run, seconds=time.monotonic() - began, dry_run=dry_run)
 
     def resumed(self, run_id: int, *, no_backup: str | None) -> SchedulerRun:
+        if not SchedulerRun.objects.filter(pk=run_id).exists():
+            raise wrong_usage(f"There is no run {run_id}. `run_history` lists those there are.")
         if no_backup and not safeguard.waive(run_id, reason=no_backup):
             raise wrong_usage(f"Run {run_id} does not wait for a backup: resume it without --no-backup.")
         return runs.resume(run_id)

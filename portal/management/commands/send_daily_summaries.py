@@ -40,7 +40,7 @@ class Command(PortalCommand):
         parser.add_argument("--force", action="store_true", help="also before the time, and failed ones however often they were tried")
 
     def work(self, *, user: str | None, now: datetime | None, force: bool, **told: Any) -> Report:
-        person = self.named(user) if user else None
+        person = self.named(user) if user is not None else None
         tally = tasks.send_daily_summaries(now=now, user_id=person.pk if person else None, force=force)
         if "database" in tally:
             raise CommandError(AWAY)
