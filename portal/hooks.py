@@ -8,8 +8,8 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Sized
-from datetime import datetime
+from collections.abc import Sequence, Sized
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -18,13 +18,14 @@ from anymail.signals import AnymailTrackingEvent
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import DataError, Error
+from django.db.models.functions import Now
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from messaging import delivery_facts, journal
-from messaging.models import Level, Told
+from messaging.models import DeliveryEvent, Level, Told
 
 MOST_EVENTS = 1_000  # in one call
 GARBAGE, UNREADABLE = "garbage", "The events cannot be read."
@@ -67,6 +68,7 @@ def mail(request: HttpRequest, provider: str) -> JsonResponse:
     known = provider if provider in VIEWS else "unknown"
     try:
         facts = read(request, provider)
+        refuse_second_use(facts, provider)
         outcomes = [delivery_facts.record(fact) for fact in facts]
         for outcome in set(outcomes):
             delivery_facts.count(known, outcome, calls=outcomes.count(outcome))
@@ -141,6 +143,18 @@ def refuse_old(request: HttpRequest, provider: str) -> None:
     signed_at = json.loads(request.body)["signature"]["timestamp"] if is_json else request.POST["timestamp"]
     if not abs(time.time() - float(signed_at)) <= OLDEST_SECONDS:  # nor is "nan" within them
         raise CallRefused(401, "too_old", f"The signature is more than {OLDEST_SECONDS // 60} minutes from now.")
+
+
+def refuse_second_use(facts: Sequence[delivery_facts.Fact], provider: str) -> None:
+    """Mailgun signs a token and not the event: whoever overhears a call could tell another event by it."""
+    if provider != "mailgun":
+        return
+    lately = DeliveryEvent.objects.filter(provider=provider, received_at__gt=Now() - timedelta(seconds=2 * OLDEST_SECONDS))
+    for fact in facts:
+        signed = fact.raw.get("signature")
+        named = {"raw__signature__token": signed["token"]} if isinstance(signed, dict) else {"raw__token": fact.raw.get("token")}
+        if lately.filter(**named).exclude(event_id=fact.event_id).exists():
+            raise CallRefused(401, "forged", "This signature has told of another event.")
 
 
 def fact_of(event: AnymailTrackingEvent, provider: str, number: int) -> delivery_facts.Fact:

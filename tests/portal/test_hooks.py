@@ -115,6 +115,18 @@ def test_a_replay_changes_nothing_and_is_counted():
     assert tallies() == {"applied": 1, "repeated": 2}
 
 
+def test_a_signature_that_was_overheard_tells_of_no_other_event():
+    message = make_note().message
+    body = mailgun("delivered", message, token="the same")
+    call(body)
+    forged = body | {"event-data": body["event-data"] | {"id": "another", "event": "complained"}}
+
+    refused = call(forged)
+
+    assert (refused.status_code, tallies()) == (401, {"applied": 1, "forged": 1})
+    assert (call(body).json(), Suppression.objects.count()) == ({"repeated": 1}, 0)
+
+
 def test_late_words_take_nothing_back():
     message = make_note().message
     call(mailgun("opened", message, at=2_000))
