@@ -1,6 +1,7 @@
 """Configuration as people type it: JSON, with a sentence about the place where it is none."""
 
 import json
+import math
 from typing import Any
 
 from portal.config.data import shown
@@ -14,7 +15,9 @@ def from_json(text: str, *, longest: int = LONGEST_DATA) -> Any:
     if len(text) > longest:
         raise ValueError(f"This has {len(text):,} characters; at most {longest:,}")
     try:
-        return json.loads(text, object_pairs_hook=without_doubles, parse_int=whole_number, parse_constant=no_constant)
+        return json.loads(
+            text, object_pairs_hook=without_doubles, parse_int=whole_number, parse_float=finite_number, parse_constant=no_constant
+        )
     except json.JSONDecodeError as trouble:
         raise ValueError(f"Line {trouble.lineno}, column {trouble.colno}: this is no JSON: {trouble.msg}") from None
     except RecursionError:
@@ -34,6 +37,12 @@ def whole_number(text: str) -> int:
     if len(text) > MOST_DIGITS:
         raise ValueError(f"{shown(text)} is too large a number")
     return int(text)
+
+
+def finite_number(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{shown(text)} is too large a number")
+    return number
 
 
 def no_constant(name: str) -> Any:

@@ -153,7 +153,7 @@ REFUSED = [
     ('{"send_time": "09:00", "send_time": "10:00"}', "send_time stands twice in the same table; keep one of them"),
     ('{"sned_time": "09:00"}', "sned_time is not known here; did you mean send_time"),
     ('{"overdue_days": NaN}', "NaN is no value; write a number"),
-    ('{"overdue_days": 1e400}', "overdue_days must be a whole number from 0 to 60; got inf"),
+    ('{"overdue_days": 1e400}', "1e400 is too large a number"),
     ('{"overdue_days": ' + "9" * 5_000 + "}", "too large a number"),
     ("[" * 100_000, "nested too deeply"),
     ('"' + "x" * 200_001 + '"', "at most 200,000"),

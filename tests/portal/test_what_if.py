@@ -162,10 +162,17 @@ def test_the_zip_code_wins_over_the_state(ask):
     assert {row["skip_reason"] for row in found[4]["rows"]} == {"year_round_exclusion"}
 
 
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [("{}", "must hold a JSON list"), ("[", "is not JSON"), ("\ufeff", "is not JSON"), ('[{"id": NaN}]', "NaN is no value")],
-)
+NO_CONTACTS = [
+    ("{}", "must hold a JSON list"),
+    ("[", "is not JSON"),
+    ("\ufeff", "is not JSON"),
+    ('[{"id": NaN}]', "NaN is no value"),
+    ("[1e999]", "1e999 is too large a number"),
+    ('[{"id": 1, "id": 2}]', "stands twice"),
+]
+
+
+@pytest.mark.parametrize(("content", "why"), NO_CONTACTS)
 def test_a_file_that_is_no_list_of_contacts(tmp_path, content, why):
     file = tmp_path / "contacts.json"
     file.write_text(content)
