@@ -66,9 +66,13 @@ def unmentioned(contact: Mapping[str, Any], own: Collection[Mail], *, office: Of
 
 
 def kept_back(own: Collection[Mail], window: Window) -> bool:
-    """A mail was skipped for this window, on a day of it: no other reason counts, and no follow-up (5.13, 5.14)."""
+    """A mail was skipped for this window, on a day of it: no other reason counts, and no follow-up (5.13, 5.14).
+
+    Nor one that goes after all: of a birthday whose date was corrected meanwhile there is another one, for the same year.
+    """
+    going = {identity(mail.event) for mail in own if mail.goes and not mail.is_follow_up}
     mails = (mail for mail in own if mail.reason == "exclusion_window" and not mail.is_follow_up and mail.email_type != "post_window")
-    return any(mail.date in window for mail in mails)
+    return any(mail.date in window and identity(mail.event) not in going for mail in mails)
 
 
 def still_owed(mail: Mail, contact: Mapping[str, Any], record: Record, *, numbers: Numbers) -> bool:

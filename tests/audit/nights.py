@@ -118,8 +118,7 @@ class Auditor:
         """Missed, it says; and before tonight it said that it was skipped for a reason, on a day that is over (5.6)."""
         if mail.reason != "missed":
             return False
-        own = self.record.own[mail.contact].values()
-        same = (old for old in own if identity(old.event) == identity(mail.event) and not old.is_follow_up)
+        same = (old for old in self.record.own[mail.contact].values() if old.event == mail.event and not old.is_follow_up)
         return any(old.status == "skipped" and old.reason != "missed" and old.date < self.office.day for old in same)
 
     def check_plan(self, contacts: Collection[int]) -> None:
