@@ -202,7 +202,7 @@ def written(path: Path) -> Iterator[IO[bytes]]:
 def refuse_unwritable(path: Path) -> None:
     """Told before the work, not after it."""
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise wrong_usage(f"Cannot write {path}: name a file in a folder that may be written to. Nothing was done.")
+        raise CommandError(f"Cannot write {path}: name a file in a folder that may be written to. Nothing was done.")
 
 
 def peak_rss_mb() -> float:
