@@ -139,18 +139,21 @@ def test_an_ordinary_user_runs_the_server_himself_in_his_own_folder():
         shutil.rmtree(folder)
 
 
-def test_manage_py_says_why_the_database_cannot_be_used_without_a_traceback(tmp_path):
+@pytest.mark.parametrize(
+    ("secret", "what"), [("s" * 60, "PostgreSQL cannot use {}"), ("", "The portal's own secret cannot be kept in {}/secret_key")]
+)
+def test_manage_py_says_why_the_database_cannot_be_used_without_a_traceback(tmp_path, secret, what):
     for name in ("manage.py", "portal", "messaging", "campaigns"):
         (shutil.copytree if (CLONE / name).is_dir() else shutil.copy)(CLONE / name, tmp_path / name)
     (tmp_path / "var").write_text("a file where the folder should be")
-    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {"SECRET_KEY": secret}
 
     done = subprocess.run(
         [sys.executable, "manage.py", "check"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS
     )
 
     assert done.returncode == 1
-    assert done.stderr.startswith(f"PostgreSQL cannot use {tmp_path / 'var'}")
+    assert done.stderr.startswith(what.format(tmp_path / "var"))
     assert "Traceback" not in done.stderr
 
 
