@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection
+from hypothesis import settings as hypothesis_settings
 
 from messaging import journal
 from messaging.gateways import cms, mail
 from portal.quotes.gateways import ai
 from portal.sandbox import Sandbox
 from tests import emptying
+
+hypothesis_settings.register_profile("portal", deadline=None)  # no test asserts a time
+hypothesis_settings.load_profile("portal")
 
 
 def pytest_configure() -> None:
