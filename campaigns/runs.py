@@ -53,6 +53,10 @@ class RunFailed(Exception):
     """A run could not be finished; the sentence says what went wrong, and how to go on."""
 
 
+class RunUnknown(RunFailed):
+    """There is no such run."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """What a run is asked for. `contact_ids` None: everybody. `write` False: only what would change.
@@ -153,7 +157,7 @@ def resume(run_id: int) -> SchedulerRun:
         raise RunFailed("Another run is under way. Wait for it, then resume this one.") from None
     found = SchedulerRun.objects.filter(pk=run_id).first()
     if found is None:
-        raise RunFailed(f"There is no run {run_id}. `run_history` lists those there are.")
+        raise RunUnknown(f"There is no run {run_id}. `run_history` lists those there are.")
     if RunUndo.objects.filter(run=run_id).exists():
         raise RunFailed(f"Run {run_id} is undone in part. Undo it to the end, undo_run {run_id}, then plan anew.")
     if found.status != RunStatus.RUNNING:

@@ -24,6 +24,8 @@ WORKERS = 4
 SHARE_IN_THE_STORM = 0.6  # of the work; the rest is left for the drain
 LONGEST_GAP_SECONDS = 3.0  # between two kills, where everything is claimed by the dead and waits for its lease to end
 LEASE_SECONDS, SETTLE_SECONDS = 1.2, 3.0
+DOUBTFUL = """SELECT m.id, m.tries, m.error, a.number, a.phase, a.error, a.started_at, a.ended_at
+    FROM messaging_message m LEFT JOIN messaging_attempt a ON a.message_id = m.id WHERE m.status = 'in_doubt' ORDER BY a.id"""
 FREEZE_SECONDS = 2.0  # longer than the lease; with the slowest commit of the CMS shorter than lease and settle time
 FREEZE_SHARE = 0.05
 DROPS_AFTER_THE_BODY = ("drop-after-accept", "drop-before-accept")
@@ -227,6 +229,7 @@ def test_without_kills_and_faults_no_mail_is_ever_in_doubt_though_workers_are_to
     clean_lab.zygote.run("drain", place=ours.place)
 
     assert clean_lab.wrong() == []
+    assert clean_lab.database.ask(DOUBTFUL) == []
     assert clean_lab.statuses() == {"sent": 1_000}
 
 

@@ -58,13 +58,13 @@ class Command(PortalCommand):
                 planning.forget_replaced()
         except runs.RunUnderWay as under_way:
             return Report(facts={"already_running": True, "run_id": under_way.run.pk}, text=str(under_way))
+        except runs.RunUnknown as unknown:
+            raise wrong_usage(str(unknown)) from None
         except runs.RunFailed as failure:
             raise CommandError(str(failure)) from failure
         return report(run, seconds=time.monotonic() - began, dry_run=dry_run)
 
     def resumed(self, run_id: int, *, no_backup: str | None) -> SchedulerRun:
-        if not SchedulerRun.objects.filter(pk=run_id).exists():
-            raise wrong_usage(f"There is no run {run_id}. `run_history` lists those there are.")
         if no_backup and not safeguard.waive(run_id, reason=no_backup):
             raise wrong_usage(f"Run {run_id} does not wait for a backup: resume it without --no-backup.")
         return runs.resume(run_id)
