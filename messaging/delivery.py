@@ -203,9 +203,9 @@ class Courier:
         except MailUnclear as doubt:
             return self._conclude(message, Status.IN_DOUBT, Phase.LOST_POST, error=str(doubt))
         fault("mail.after_body")
-        self.line.took_one()
         yes = {"code": reply.code, "reply": reply.text, "remote_id": reply.queue_id, "owes_note": message.needs_note}
         self.answers.keep(self._outcome(message, Status.SENT, Phase.ACCEPTED, **yes))
+        self.line.took_one()  # asks the database, which may be away: only once the answer is kept
         if self.terms.pause_seconds:
             self.answers.record()
             time.sleep(self.terms.pause_seconds)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -536,6 +536,24 @@ def test_an_answer_that_only_the_spool_knows_is_recorded_by_the_next_sweep_befor
     assert (swept["answers"], swept["doubted"]) == (1, 0)
     assert (Message.objects.get().status, CmsNote.objects.count(), len(sandbox.mail_ledger())) == (Status.SENT, 1, 1)
     assert reaper.sweep(spool_dir=tmp_path / "spool")["answers"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_answer_of_a_line_survives_a_database_that_goes_away_just_then(sandbox, terms, monkeypatch, tmp_path):
+    make_message(case=make_case())
+
+    def is_away(_provider: Provider) -> None:
+        raise OperationalError("terminating connection due to administrator command")
+
+    monkeypatch.setattr(Provider, "works", is_away)
+    with pytest.raises(OperationalError):
+        delivery.send_due(terms())
+    Message.objects.update(leased_until=Now() + PAST)
+
+    swept = reaper.sweep(spool_dir=tmp_path / "spool")
+
+    assert (swept["answers"], swept["doubted"]) == (1, 0)
+    assert (Message.objects.get().status, len(sandbox.mail_ledger())) == (Status.SENT, 1)
 
 
 @pytest.fixture
