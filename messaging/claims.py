@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from messaging.faults import fault
+from messaging.models.suppression import RECIPIENT_SUPPRESSED
 from messaging.prepared import Prepared
 
 
@@ -60,9 +61,7 @@ CLAIM = """
         RETURNING m.*
     )
     SELECT id, lease, message_id, sender, recipient, subject, text, html, headers::text, extract(epoch FROM created_at)::float8,
-        is_test, needs_note, attempts, max_attempts, claims, NOT is_test AND EXISTS (
-            SELECT FROM messaging_suppression s WHERE s.address = lower(recipient)
-            AND (s.suppressed_until IS NULL OR s.suppressed_until > statement_timestamp()))
+        is_test, needs_note, attempts, max_attempts, claims, NOT is_test AND {suppressed}
     FROM claimed ORDER BY lane, due_at, id
 """
 
@@ -77,7 +76,7 @@ def claim(*, lease: timedelta, limit: int, only: int | None = None) -> list[Clai
 
 @cache
 def statement(limit: int, of_one: bool) -> Prepared:
-    return Prepared(CLAIM.format(limit=int(limit), only=" AND id = %(only)s" if of_one else ""))
+    return Prepared(CLAIM.format(limit=int(limit), only=" AND id = %(only)s" if of_one else "", suppressed=RECIPIENT_SUPPRESSED))
 
 
 def read(row: list[bytes | None]) -> Claimed:

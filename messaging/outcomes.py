@@ -18,6 +18,7 @@ from messaging import decisions
 from messaging.lifecycles import sources
 from messaging.models import Message, Phase, Status, Verdict
 from messaging.models.message import MOVES
+from messaging.models.suppression import RECIPIENT_SUPPRESSED
 from messaging.prepared import Prepared
 
 STILL_WANTED = timedelta(days=1)  # an older doubt is a person's: who knows whether the mail is still of use
@@ -69,15 +70,13 @@ OWED = """owed AS (
     )"""
 
 # Expiry and suppression are asked here, after every other step: what was queued before an unsubscribe does not go out after it.
-FENCED = """fenced AS (
+FENCED = f"""fenced AS (
         UPDATE messaging_message SET
             status = 'transmitting', leased_until = clock_timestamp() + %(next_lease)s::interval, provider = %(next_provider)s::text,
             transmitting_since = clock_timestamp(), attempts = attempts + 1, tries = tries + 1
         WHERE id = %(next_id)s AND lease = %(next_token)s AND status = 'claimed' AND leased_until > clock_timestamp()
             AND (expires_at IS NULL OR expires_at > clock_timestamp())
-            AND (is_test OR NOT EXISTS (
-                SELECT FROM messaging_suppression s WHERE s.address = lower(recipient)
-                AND (s.suppressed_until IS NULL OR s.suppressed_until > clock_timestamp())))
+            AND (is_test OR NOT {RECIPIENT_SUPPRESSED})
         RETURNING id
     )"""
 

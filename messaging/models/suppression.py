@@ -7,6 +7,11 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
+# Of a message's own row, as SQL: asked where it is claimed, and again where it is fenced. `in_force()` says the same to the ORM.
+RECIPIENT_SUPPRESSED = """EXISTS (
+        SELECT FROM messaging_suppression s WHERE s.address = lower(recipient)
+        AND (s.suppressed_until IS NULL OR s.suppressed_until > clock_timestamp()))"""
+
 
 class SuppressionQuerySet(models.QuerySet):
     def in_force(self) -> Self:
