@@ -14,6 +14,8 @@ from messaging.journal import record
 from messaging.models import Level
 from portal.config.data import ConfigRefused
 
+AWAY = (OperationalError, InterfaceError)
+
 
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The 403 page; the event names the person and the address, never what was sent along."""
@@ -23,8 +25,8 @@ def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "403.html", status=403)
 
 
-class RulesUnusable:
-    """Middleware: where the rules in force cannot be used, the page says so, with the way to put it right. 503: it passes."""
+class Unusable:
+    """Middleware: where the database is away, or the rules in force cannot be used, the page says so, and what to do. 503: it passes."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -33,13 +35,17 @@ class RulesUnusable:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, ConfigRefused) or not request.path.startswith("/admin/"):
-            return None
-        return render(request, "rules_unusable.html", {"refusal": str(exception)}, status=503)
+        if isinstance(exception, AWAY):
+            return away()
+        if isinstance(exception, ConfigRefused) and request.path.startswith("/admin/"):
+            return render(request, "rules_unusable.html", {"refusal": str(exception)}, status=503)
+        return None
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """What went wrong is the code's fault, 500, or the database's that is away: 503, and come again. Neither page asks the database."""
-    if isinstance(sys.exception(), OperationalError | InterfaceError):
-        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "60"})
-    return HttpResponse(render_to_string("500.html"), status=500)
+    """What no view caught, nor the middleware: a session that could not be saved, or a mistake of ours. Asks no database."""
+    return away() if isinstance(sys.exception(), AWAY) else HttpResponse(render_to_string("500.html"), status=500)
+
+
+def away() -> HttpResponse:
+    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "60"})

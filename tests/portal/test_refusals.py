@@ -65,6 +65,19 @@ def test_a_page_without_the_database_says_when_to_come_again(monkeypatch, troubl
     assert "Traceback" not in answer.text
 
 
+@pytest.mark.parametrize("debug", [False, True], ids=["deployed", "make run"])
+def test_nobody_logs_in_without_the_database_and_is_told_so(monkeypatch, settings, debug):
+    settings.DEBUG = debug
+    monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", is_away)
+    answer = Client(raise_request_exception=False).post("/admin/login/", {"username": "a", "password": "b"})
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "60")
+
+
+def is_away(*_args, **_told):
+    raise OperationalError("connection refused")
+
+
 def test_the_themes_own_search_cannot_be_broken_by_its_page_number():
     client = Client()
     client.force_login(User.objects.create_superuser("boss", password="x"))
