@@ -94,11 +94,12 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
         overdue_days=settings.overdue_days,
         send_time=writing.seconds_of(settings.send_time),
     )
-    before = writing.checksum(some)
+    before, leaving = writing.checksums(some, leaving=found.replaced)
+    after = before
     if write and not found.empty:
         replaced_rows.keep(found.replaced, run_id=run.pk, chunk=chunk.number)
         writing.write(found, contacts=contacts, run_id=run.pk, settings=settings)
-    after = before if found.empty else writing.checksum(some)
+        after = before - leaving + writing.written_checksum(some, run_id=run.pk)
     told = counts.of(rows, found, contacts=contacts, settings=settings) | {"before": before, "after": after}
     return {"counts": chunk.counts | told, "plan": None, "left": None, "found": None, "earlier": None, "done_at": Now()} | {
         "contacts": chunk.contacts,

@@ -48,19 +48,20 @@ MAILS = f"""
         coalesce(mail.event_on - date '1970-01-01', %(nothing)s),
         (CASE {{statuses}} END)::int4, coalesce(mail.campaign_instance_id, {NO_INSTANCE}),
         coalesce(mail.moved_from - date '1970-01-01', %(nothing)s), coalesce(mail.parent_id, {NO_INSTANCE})
-    FROM campaigns_emailschedule AS mail LEFT JOIN messaging_message AS message ON message.id = mail.message_id
+    FROM campaigns_emailschedule AS mail
+    LEFT JOIN LATERAL (SELECT status, sent_at FROM messaging_message WHERE id = mail.message_id OFFSET 0) AS message ON true
     WHERE {{some}} AND {RECENT} AND mail.email_type = ANY(%(names)s)
-"""
+"""  # OFFSET 0: a mail's message is looked up, and not all messages read for each chunk
 SENDABLE = f"{MAILS} AND mail.status <> '{Status.SKIPPED}'"  # it and the next one have each their index by contact
 WITHHELD = f"""
-    {MAILS} AND mail.status = '{Status.SKIPPED}' AND mail.skip_reason = '{SkipReason.EXCLUSION_WINDOW}' AND mail.parent_id IS NULL
+    {MAILS} AND (mail.status = '{Status.SKIPPED}') IS TRUE AND mail.skip_reason = '{SkipReason.EXCLUSION_WINDOW}' AND mail.parent_id IS NULL
 """  # skipped follow-ups concern no rule
 AHEAD = f"""
     mail.status = '{Status.PRE_SCHEDULED}' AND mail.send_on >= %(day)s
         AND coalesce(mail.event_on >= %(day)s::date + %(longest_lead)s, false)
 """  # planned, and its own day is ahead too: the rules find it again without being told
 HISTORIES = f"{SENDABLE} UNION ALL {WITHHELD} ORDER BY 1, 2"
-OF_CONCERN = f"{SENDABLE} AND NOT ({AHEAD}) UNION ALL {WITHHELD} AND mail.send_on <= %(day)s ORDER BY 1, 2"  # withheld on its last day too
+OF_CONCERN = f"{SENDABLE} AND NOT ({AHEAD}) UNION ALL {WITHHELD} AND (mail.send_on <= %(day)s) IS TRUE ORDER BY 1, 2"  # its last day too
 HELD = f"{SENDABLE} AND (mail.status <> '{Status.PRE_SCHEDULED}' OR mail.send_on < %(day)s) ORDER BY 1, 2"
 EVENTS = """
     SELECT contact_id, (kind = 'eligibility_answered')::int4, coalesce(has_conditions, false)::int4,
@@ -154,15 +155,24 @@ def chosen(some: Some, *, column: str = "") -> tuple[str, dict[str, Any]]:
 
 def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = "", dtype: str) -> Array:
     """The rows of a query as records, in its order; its columns are whole numbers, none of them NULL."""
-    chosen_rows = query.replace("{some}", chosen(some, column=column)[0] if some is not None else "").replace("{statuses}", STATUSES)
-    chosen_rows = chosen_rows.replace("{kind}", kind_cases(len(told.get("names", ()))))
     columns = np.dtype(dtype)
     names = columns.names or ()
     arrays = ", ".join(f"array_send(array_agg({name}))" for name in names)
     # psycopg's own cursor: the one that Django wraps around it where DEBUG is on takes no parameters here
+    chosen_rows = about(some, query, told, column=column)
     copied = f"COPY (SELECT {arrays} FROM ({chosen_rows}) AS told ({', '.join(names)})) TO STDOUT (FORMAT BINARY)"
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.cursor.copy(copied, told) as copy:
         return records(fields(b"".join(copy), number=len(names)), columns)
+
+
+def about(some: Some | None, query: str, told: dict[str, Any], *, column: str = "") -> str:
+    """The query, asked of these contacts.
+
+    What it says of states and days is told as `(...) IS TRUE`, which no index answers: when a first run begins, PostgreSQL believes that
+    next to nothing is planned, and would read all that this run has planned so far for each chunk, instead of the chunk's contacts.
+    """
+    these = chosen(some, column=column)[0] if some is not None else ""
+    return query.replace("{some}", these).replace("{statuses}", STATUSES).replace("{kind}", kind_cases(len(told.get("names", ()))))
 
 
 def fields(data: bytes, *, number: int) -> Iterator[memoryview | None]:

@@ -235,6 +235,7 @@ def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
     try:
         settings = read(run.settings, whole=True)
         with transaction.atomic():
+            on_one_core()
             facts = chunks.STEPS[Step(run.step)](run, chunk, settings, write)
             fault("run.before_chunk_commit")
             ours = RunChunk.objects.filter(pk=chunk.pk, lease=chunk.lease, step=run.step)
@@ -251,6 +252,12 @@ def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
         fail(run.pk, f"The settings it was given cannot be read any more: {refusal} Start anew.")
     except Exception as trouble:  # whatever it was, it is told on the run and tried again
         missed_step(run, chunk, trouble)
+
+
+def on_one_core() -> None:
+    """For this transaction: the workers share the cores, and a question asked by several processes costs all of them more."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
 
 
 def hand_back(chunk: RunChunk) -> None:

@@ -59,18 +59,23 @@ STANDS = f"""
             FROM jsonb_array_elements_text(mail.metadata -> 'skipped_emails') AS type
         ) END
     FROM campaigns_emailschedule AS mail
-    WHERE {{some}} AND mail.status IN ('{Status.PRE_SCHEDULED}', '{Status.SKIPPED}') AND mail.parent_id IS NULL
+    WHERE {{some}} AND (mail.status IN ('{Status.PRE_SCHEDULED}', '{Status.SKIPPED}')) IS TRUE AND mail.parent_id IS NULL
         AND {RECENT}
 """
 STANDS_DTYPE = "i8,i8,i8,i8,i8,i8,i8"
-CHECKSUM = """
-    SELECT coalesce(sum(hash_record_extended(ROW(contact_id, email_type::text, send_on, send_time, status::text, skip_reason::text,
-        priority, event_on, moved_from, window_end, catch_up, over_cap, metadata, campaign_instance_id, parent_id, message_id), 0)), 0)
+HASH = """hash_record_extended(ROW(contact_id, email_type::text, send_on, send_time, status::text, skip_reason::text, priority,
+        event_on, moved_from, window_end, catch_up, over_cap, metadata, campaign_instance_id, parent_id, message_id), 0)"""
+CHECKSUM = f"""
+    SELECT coalesce(sum({HASH}), 0), coalesce(sum({HASH}) FILTER (WHERE id = ANY(%(leaving)s::bigint[])), 0)
     FROM (
-        SELECT * FROM campaigns_emailschedule WHERE {some} AND parent_id IS NULL
-        UNION ALL SELECT * FROM campaigns_emailschedule WHERE {some} AND parent_id IS NOT NULL
+        SELECT * FROM campaigns_emailschedule WHERE {{some}} AND parent_id IS NULL
+        UNION ALL SELECT * FROM campaigns_emailschedule WHERE {{some}} AND parent_id IS NOT NULL
     ) AS mail
 """
+WRITTEN_CHECKSUM = f"""
+    SELECT coalesce(sum({HASH}), 0) FROM campaigns_emailschedule WHERE {{some}} AND parent_id IS NULL
+        AND coalesce(run_id, 0) = %(run)s
+"""  # so said, the index by run does not answer it: that would read what the run has written for everybody
 CONTACTS_CHECKSUM = """
     SELECT count(*),
         coalesce(sum(hash_record_extended(ROW(id, email::text, zip_code::text, state::text, birth_date, effective_date), 0)), 0)
@@ -132,7 +137,18 @@ def copy(cursor: Any, where: str, data: Iterator[bytes]) -> None:
 
 def checksum(some: Some) -> int:
     """An order-independent sum of what stands for these contacts: the same rows have the same sum."""
-    return asked(CHECKSUM, some, column="contact_id")[0]
+    return checksums(some, leaving=np.zeros(0, "i8"))[0]
+
+
+def checksums(some: Some, *, leaving: Array) -> tuple[int, int]:
+    """The sum of what stands for these contacts, and the part of it that the rows with these ids are."""
+    whole, part = asked(CHECKSUM, some, column="contact_id", leaving=leaving.tolist())
+    return whole, part
+
+
+def written_checksum(some: Some, *, run_id: int) -> int:
+    """The sum of what this run has written for these contacts."""
+    return asked(WRITTEN_CHECKSUM, some, column="contact_id", run=run_id)[0]
 
 
 def contacts_checksum(some: Some) -> tuple[int, int]:
@@ -148,10 +164,10 @@ def transaction_number(chunk_id: int) -> int:
         return int(cursor.fetchone()[0])
 
 
-def asked(query: str, some: Some, *, column: str) -> list[int]:
-    these, told = chosen(some, column=column)
+def asked(query: str, some: Some, *, column: str, **told: Any) -> list[int]:
+    these, chosen_ids = chosen(some, column=column)
     with connection.cursor() as cursor:
-        cursor.execute(query.replace("{some}", these), told)
+        cursor.execute(query.replace("{some}", these), chosen_ids | told)
         return [int(value) for value in cursor.fetchone()]
 
 

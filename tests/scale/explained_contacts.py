@@ -8,8 +8,10 @@ from statistics import median, quantiles
 
 import numpy as np
 from django.db import connection
+from django.db.models.functions import Now
 
 from campaigns.explain import as_json, explain
+from campaigns.models import RunStatus, SchedulerRun, Scope, Step
 from portal import wiring
 from portal.rehearsal.scratch import scratch_database
 
@@ -27,12 +29,6 @@ PLANTED = (
     SELECT id, name || ' ' || n, '{}' FROM campaigns_campaigntype, generate_series(1, 3) n WHERE NOT target_all_contacts""",
     """INSERT INTO campaigns_contactcampaign (contact_id, instance_id, trigger_on, targeted)
     SELECT n, 1 + n % 12, current_date - 30 + n % 300, 'filter' FROM generate_series(1, %(contacts)s) n""",
-    """INSERT INTO campaigns_schedulerrun (day, scope, reason, status, step, differences, ended_at, error, settings, config_versions,
-        contacts, contacts_done, invalid, scheduled, skipped, added, changed, removed, unchanged, by_type, by_reason, by_day,
-        over_cap, daily_cap, contacts_checksum, before_checksum, after_checksum, peak_rss_mb)
-    VALUES (current_date, 'all', '', 'completed', 'done', '{}', now(), '', '{}', '{}',
-        %(contacts)s, %(contacts)s, 0, 0, 0, 0, 0, 0, 0,
-        '{}', '{}', '{}', '{}', 21000, '', '', '', 0)""",
     """INSERT INTO messaging_message (key, kind, lane, is_test, needs_note, sender, recipient, intended_for, subject, text, html, headers,
         message_id, status, round, attempts, max_attempts, tries, claims, sent_at, reason, error, provider, remote_id)
     SELECT 'aep:' || n, 'aep', 5, false, false, 'office@portal.example', 'c' || n || '@client.example', 'c' || n || '@client.example',
@@ -40,13 +36,13 @@ PLANTED = (
         'primary', '' FROM generate_series(1, %(contacts)s) n WHERE n % 2 = 0""",
     """INSERT INTO campaigns_emailschedule (contact_id, email_type, send_on, send_time, status, skip_reason, priority, event_on, catch_up,
         over_cap, email_template, sms_template, message_id, run_id)
-    SELECT n, 'aep', m.sent_at::date, '08:30', 'scheduled', '', 7, m.sent_at::date, false, false, '', '', m.id, 1
+    SELECT n, 'aep', m.sent_at::date, '08:30', 'scheduled', '', 7, m.sent_at::date, false, false, '', '', m.id, %(run)s
     FROM generate_series(1, %(contacts)s) n JOIN messaging_message m ON m.key = 'aep:' || n""",
     """INSERT INTO campaigns_emailschedule (contact_id, email_type, send_on, send_time, status, skip_reason, priority, event_on, catch_up,
         over_cap, email_template, sms_template, run_id)
     SELECT n, kind, current_date + (n * 13 + far) % 360, '08:30', CASE WHEN (n + far) % 3 > 0 THEN 'pre-scheduled' ELSE 'skipped' END,
         CASE WHEN (n + far) % 3 > 0 THEN '' ELSE 'exclusion_window' END, 5, current_date + (n * 13 + far) % 360 + 14, false, false,
-        '', '', 1
+        '', '', %(run)s
     FROM generate_series(1, %(contacts)s) n, (VALUES ('birthday', 0), ('effective_date', 100), ('post_window', 200)) k (kind, far)""",
     """INSERT INTO campaigns_engagementevent (key, contact_id, kind, at, metadata)
     SELECT 'e' || n, n, 'clicked', now() - (n % 300) * interval '1 day', '{}' FROM generate_series(1, %(contacts)s) n WHERE n % 3 = 0""",
@@ -74,9 +70,11 @@ def measure(contacts: int, *, asked: int) -> None:
 
 
 def plant(contacts: int) -> int:
+    told = {"scope": Scope.ALL, "status": RunStatus.COMPLETED, "step": Step.DONE, "ended_at": Now(), "without_backup": "Planted."}
+    run = SchedulerRun.objects.create(day=wiring.today(), contacts=contacts, contacts_done=contacts, **told)
     with connection.cursor() as cursor:
         for statement in PLANTED:
-            cursor.execute(statement.replace("% ", "%% "), {"contacts": contacts})
+            cursor.execute(statement.replace("% ", "%% "), {"contacts": contacts, "run": run.pk})
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("SELECT count(*) FROM campaigns_emailschedule")
         return int(cursor.fetchone()[0])
