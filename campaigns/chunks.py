@@ -94,12 +94,13 @@ def write(run: SchedulerRun, chunk: RunChunk, settings: SchedulerSettings, write
         overdue_days=settings.overdue_days,
         send_time=writing.seconds_of(settings.send_time),
     )
-    before, leaving = writing.checksums(some, leaving=found.replaced)
-    after = before
+    leaving = 0
     if write and not found.empty:
+        leaving = writing.checksum_of(found.replaced)
         replaced_rows.keep(found.replaced, run_id=run.pk, chunk=chunk.number)
         writing.write(found, contacts=contacts, run_id=run.pk, settings=settings)
-        after = before - leaving + writing.written_checksum(some, run_id=run.pk)
+    after, written = writing.checksums(some, run_id=run.pk)
+    before = after - written + leaving  # at one moment: what others did meanwhile stands in both
     told = counts.of(rows, found, contacts=contacts, settings=settings) | {"before": before, "after": after}
     return {"counts": chunk.counts | told, "plan": None, "left": None, "found": None, "earlier": None, "done_at": Now()} | {
         "contacts": chunk.contacts,

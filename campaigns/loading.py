@@ -56,6 +56,8 @@ SENDABLE = f"{MAILS} AND mail.status <> '{Status.SKIPPED}'"  # it and the next o
 WITHHELD = f"""
     {MAILS} AND (mail.status = '{Status.SKIPPED}') IS TRUE AND mail.skip_reason = '{SkipReason.EXCLUSION_WINDOW}' AND mail.parent_id IS NULL
 """  # skipped follow-ups concern no rule
+# No index answers `(...) IS TRUE`. When a first run begins, PostgreSQL believes that next to nothing is planned: asked by status or day, it
+# would read for each chunk what the run has planned so far for everybody, instead of the rows of the chunk's contacts.
 AHEAD = f"""
     mail.status = '{Status.PRE_SCHEDULED}' AND mail.send_on >= %(day)s
         AND coalesce(mail.event_on >= %(day)s::date + %(longest_lead)s, false)
@@ -166,11 +168,7 @@ def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = 
 
 
 def about(some: Some | None, query: str, told: dict[str, Any], *, column: str = "") -> str:
-    """The query, asked of these contacts.
-
-    What it says of states and days is told as `(...) IS TRUE`, which no index answers: when a first run begins, PostgreSQL believes that
-    next to nothing is planned, and would read all that this run has planned so far for each chunk, instead of the chunk's contacts.
-    """
+    """The query, asked of these contacts."""
     these = chosen(some, column=column)[0] if some is not None else ""
     return query.replace("{some}", these).replace("{statuses}", STATUSES).replace("{kind}", kind_cases(len(told.get("names", ()))))
 

@@ -235,7 +235,7 @@ def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
     try:
         settings = read(run.settings, whole=True)
         with transaction.atomic():
-            on_one_core()
+            without_parallel_workers()
             facts = chunks.STEPS[Step(run.step)](run, chunk, settings, write)
             fault("run.before_chunk_commit")
             ours = RunChunk.objects.filter(pk=chunk.pk, lease=chunk.lease, step=run.step)
@@ -254,8 +254,8 @@ def do(run: SchedulerRun, chunk: RunChunk, *, write: bool) -> None:
         missed_step(run, chunk, trouble)
 
 
-def on_one_core() -> None:
-    """For this transaction: the workers share the cores, and a question asked by several processes costs all of them more."""
+def without_parallel_workers() -> None:
+    """For this transaction: a run's own workers share the cores, and a query split among more processes costs all of them time."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
 

@@ -65,17 +65,14 @@ STANDS = f"""
 STANDS_DTYPE = "i8,i8,i8,i8,i8,i8,i8"
 HASH = """hash_record_extended(ROW(contact_id, email_type::text, send_on, send_time, status::text, skip_reason::text, priority,
         event_on, moved_from, window_end, catch_up, over_cap, metadata, campaign_instance_id, parent_id, message_id), 0)"""
-CHECKSUM = f"""
-    SELECT coalesce(sum({HASH}), 0), coalesce(sum({HASH}) FILTER (WHERE id = ANY(%(leaving)s::bigint[])), 0)
+CHECKSUMS = f"""
+    SELECT coalesce(sum({HASH}), 0), coalesce(sum({HASH}) FILTER (WHERE run_id = %(run)s AND parent_id IS NULL), 0)
     FROM (
         SELECT * FROM campaigns_emailschedule WHERE {{some}} AND parent_id IS NULL
         UNION ALL SELECT * FROM campaigns_emailschedule WHERE {{some}} AND parent_id IS NOT NULL
     ) AS mail
 """
-WRITTEN_CHECKSUM = f"""
-    SELECT coalesce(sum({HASH}), 0) FROM campaigns_emailschedule WHERE {{some}} AND parent_id IS NULL
-        AND coalesce(run_id, 0) = %(run)s
-"""  # so said, the index by run does not answer it: that would read what the run has written for everybody
+CHECKSUM_OF_ROWS = f"SELECT coalesce(sum({HASH}), 0) FROM campaigns_emailschedule WHERE id = ANY(%(ids)s::bigint[])"
 CONTACTS_CHECKSUM = """
     SELECT count(*),
         coalesce(sum(hash_record_extended(ROW(id, email::text, zip_code::text, state::text, birth_date, effective_date), 0)), 0)
@@ -137,18 +134,20 @@ def copy(cursor: Any, where: str, data: Iterator[bytes]) -> None:
 
 def checksum(some: Some) -> int:
     """An order-independent sum of what stands for these contacts: the same rows have the same sum."""
-    return checksums(some, leaving=np.zeros(0, "i8"))[0]
+    return checksums(some, run_id=0)[0]
 
 
-def checksums(some: Some, *, leaving: Array) -> tuple[int, int]:
-    """The sum of what stands for these contacts, and the part of it that the rows with these ids are."""
-    whole, part = asked(CHECKSUM, some, column="contact_id", leaving=leaving.tolist())
+def checksums(some: Some, *, run_id: int) -> tuple[int, int]:
+    """The sum of what stands for these contacts, and the part of it that this run has written."""
+    whole, part = asked(CHECKSUMS, some, column="contact_id", run=run_id)
     return whole, part
 
 
-def written_checksum(some: Some, *, run_id: int) -> int:
-    """The sum of what this run has written for these contacts."""
-    return asked(WRITTEN_CHECKSUM, some, column="contact_id", run=run_id)[0]
+def checksum_of(ids: Array) -> int:
+    """The sum of the rows with these ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(CHECKSUM_OF_ROWS, {"ids": ids.tolist()})
+        return int(cursor.fetchone()[0])
 
 
 def contacts_checksum(some: Some) -> tuple[int, int]:

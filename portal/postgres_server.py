@@ -17,11 +17,21 @@ PORT = "5432"  # names the socket; nothing listens on the network
 START_WITHIN_SECONDS = STOP_WITHIN_SECONDS = 120
 LOG_LIMIT_BYTES = 5_000_000
 MEGABYTE = 2**20
-MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def memory_bytes() -> int:
+    """What this machine has, or what this container may use of it."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        return min(machine, int(CONTAINER_LIMIT.read_text()))
+    return machine
+
+
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "shared_buffers": f"{min(1024, MEMORY // 8 // MEGABYTE)}MB",  # with 256 MB a run over three million contacts takes a third longer
+    "shared_buffers": f"{min(1024, memory_bytes() // 8 // MEGABYTE)}MB",  # with 256 MB three million contacts take a third longer
     "max_wal_size": "4GB",  # a run over three million contacts writes more than that: few checkpoints, each page whole in the log but once
     "checkpoint_timeout": "15min",
     "max_connections": "100",

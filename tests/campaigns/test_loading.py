@@ -10,7 +10,7 @@ from campaigns import loading, writing
 from campaigns.models import Contact, EmailSchedule
 from portal import wiring
 
-FIRST_RUN_LATER = 3000  # rows of other contacts
+CONTACTS = 3000
 QUERIES = {"standing": writing.STANDS, "of concern": loading.OF_CONCERN, "whole": loading.HISTORIES, "held": loading.HELD}
 
 
@@ -18,7 +18,7 @@ QUERIES = {"standing": writing.STANDS, "of concern": loading.OF_CONCERN, "whole"
 def before_a_first_run(db: None) -> list[Contact]:
     """Nothing is planned, nothing was due so far, and the statistics say so."""
     told = {"email_type": "birthday", "send_on": date(2026, 8, 1), "send_time": time(8, 30), "status": "cancelled", "priority": 5}
-    contacts = Contact.objects.bulk_create(Contact(email=f"c{n}@client.example", zip_code="66842") for n in range(FIRST_RUN_LATER))
+    contacts = Contact.objects.bulk_create(Contact(email=f"c{n}@client.example", zip_code="66842") for n in range(CONTACTS))
     EmailSchedule.objects.bulk_create(EmailSchedule(contact=one, event_on=date(2026, 8, 15), **told) for one in contacts)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE campaigns_emailschedule")
@@ -28,7 +28,7 @@ def before_a_first_run(db: None) -> list[Contact]:
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def test_a_chunk_is_read_by_its_contacts_when_the_statistics_promise_an_empty_plan(before_a_first_run: list[Contact], query: str) -> None:
     settings, _ = wiring.scheduler_settings()
-    half = loading.Range(first_id=before_a_first_run[0].pk, last_id=before_a_first_run[FIRST_RUN_LATER // 2].pk)
+    half = loading.Range(first_id=before_a_first_run[0].pk, last_id=before_a_first_run[CONTACTS // 2].pk)
     told = loading.facts(half, day=np.datetime64("2026-06-01", "D"), settings=settings)
 
     with connection.cursor() as cursor:
