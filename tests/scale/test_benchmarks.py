@@ -13,7 +13,7 @@ SMALL = {
     "explain": ["--contacts", "100", "--asked", "10"],
     "imports": ["--contacts", "1000"],
     "rules": ["--contacts", "1000"],
-    "runs": ["--contacts", "100"],
+    "runs": ["--contacts", "100", "--workers", "1"],
 }
 
 
