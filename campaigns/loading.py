@@ -63,7 +63,8 @@ AHEAD = f"""
         AND coalesce(mail.event_on >= %(day)s::date + %(longest_lead)s, false)
 """  # planned, and its own day is ahead too: the rules find it again without being told
 HISTORIES = f"{SENDABLE} UNION ALL {WITHHELD} ORDER BY 1, 2"
-OF_CONCERN = f"{SENDABLE} AND NOT ({AHEAD}) UNION ALL {WITHHELD} AND (mail.send_on <= %(day)s) IS TRUE ORDER BY 1, 2"  # its last day too
+WITHHELD_SO_FAR = f"{WITHHELD} AND (mail.send_on <= %(day)s) IS TRUE"  # on its last day too
+OF_CONCERN = f"{SENDABLE} AND NOT ({AHEAD}) UNION ALL {WITHHELD_SO_FAR} ORDER BY 1, 2"
 HELD = f"{SENDABLE} AND (mail.status <> '{Status.PRE_SCHEDULED}' OR mail.send_on < %(day)s) ORDER BY 1, 2"
 EVENTS = """
     SELECT contact_id, (kind = 'eligibility_answered')::int4, coalesce(has_conditions, false)::int4,
@@ -160,15 +161,15 @@ def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = 
     columns = np.dtype(dtype)
     names = columns.names or ()
     arrays = ", ".join(f"array_send(array_agg({name}))" for name in names)
+    whole = filled_in(query, some, told, column=column)
     # psycopg's own cursor: the one that Django wraps around it where DEBUG is on takes no parameters here
-    chosen_rows = about(some, query, told, column=column)
-    copied = f"COPY (SELECT {arrays} FROM ({chosen_rows}) AS told ({', '.join(names)})) TO STDOUT (FORMAT BINARY)"
+    copied = f"COPY (SELECT {arrays} FROM ({whole}) AS told ({', '.join(names)})) TO STDOUT (FORMAT BINARY)"
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.cursor.copy(copied, told) as copy:
         return records(fields(b"".join(copy), number=len(names)), columns)
 
 
-def about(some: Some | None, query: str, told: dict[str, Any], *, column: str = "") -> str:
-    """The query, asked of these contacts."""
+def filled_in(query: str, some: Some | None, told: dict[str, Any], *, column: str = "") -> str:
+    """The query with its contacts, and the rules' numbers for types and states, in place."""
     these = chosen(some, column=column)[0] if some is not None else ""
     return query.replace("{some}", these).replace("{statuses}", STATUSES).replace("{kind}", kind_cases(len(told.get("names", ()))))
 

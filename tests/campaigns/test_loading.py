@@ -32,7 +32,7 @@ def test_a_chunk_is_read_by_its_contacts_when_the_statistics_promise_an_empty_pl
     told = loading.facts(half, day=np.datetime64("2026-06-01", "D"), settings=settings)
 
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {loading.about(half, query, told, column='mail.contact_id')}", told)
+        cursor.execute(f"EXPLAIN {loading.filled_in(query, half, told, column='mail.contact_id')}", told)
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert "schedule_by_status_and_day" not in plan  # that of everybody

@@ -1,13 +1,14 @@
 """A run is proved: an edited row, a chunk cut out, a count that is no sum are named; what the portal did itself is allowed for."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from campaigns import following_up, proving, runs, stopping, undoing
+from campaigns import following_up, proving, replaced_rows, runs, stopping, undoing
 from campaigns.hand_over import hand_over
 from campaigns.models import CampaignType, Contact, EmailSchedule, RunChunk, SchedulerRun, Status
 from campaigns.proving import ProofRefused
@@ -36,6 +37,13 @@ def edit(sql, *told):
 
 def some_mail(**facts):
     return EmailSchedule.objects.planned().filter(**facts).order_by("pk")[7]
+
+
+def stop_elsewhere(mail, *, by):
+    """In a transaction of its own, as it is done from a page."""
+    with transaction.atomic():
+        stopping.stop(EmailSchedule.objects.filter(pk=mail.pk), reason="She called", by=by)
+    connection.close()
 
 
 def test_a_run_nobody_touched_is_proved(run):
@@ -147,6 +155,26 @@ def test_what_the_portal_did_since_is_allowed_for(run, django_user_model):
     assert proof.differences == []
     assert any("moved on by the portal's own doors" in note for note in proof.notes)
     assert proof.checksum != run.after_checksum
+
+
+def test_what_the_portal_does_while_a_chunk_is_written_is_allowed_for(run, django_user_model, monkeypatch):
+    """By then the chunk has read its rows and has no number yet: what comes in between is older than what it writes."""
+    somebody, keep = django_user_model.objects.create(username="ann"), replaced_rows.keep
+    planned = EmailSchedule.objects.planned().filter(contact__lte=run.chunks.first().last_id).order_by("pk")
+    corrected = planned.filter(email_type="birthday").first().contact_id
+    Contact.objects.filter(pk=corrected).update(birth_date=F("birth_date") + timedelta(days=40))
+    mail = planned.exclude(contact=corrected).last()
+
+    def stopped_first(*told, **more):
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(stop_elsewhere, mail, by=somebody).result()
+        keep(*told, **more)
+
+    monkeypatch.setattr(replaced_rows, "keep", stopped_first)
+    second = runs.run(order(day=TODAY, batch_size=20, **ROOMY))
+
+    assert EmailSchedule.objects.get(pk=mail.pk).status == Status.CANCELLED
+    assert proving.prove(second).differences == []
 
 
 def test_an_edit_among_what_the_portal_did_is_found(run):

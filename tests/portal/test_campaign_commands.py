@@ -67,9 +67,10 @@ def test_the_background_work_counts_it_as_an_error_that_a_person_must_put_right(
     assert "OFFICE_ADDRESS" in ErrorGroup.objects.get().sample
 
 
-def test_a_run_that_there_is_not_cannot_be_resumed():
+@pytest.mark.parametrize("more", [[], ["--no-backup=the disk is full"]])
+def test_a_run_that_there_is_not_cannot_be_resumed(more):
     with pytest.raises(CommandError, match="There is no run 4711") as refusal:
-        call_command("run_scheduler", "--resume=4711")
+        call_command("run_scheduler", "--resume=4711", *more)
 
     assert refusal.value.returncode == 2
 

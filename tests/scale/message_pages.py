@@ -159,10 +159,8 @@ def combined(model: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "the biggest session, test mail", {"session__id__exact": BIG_SESSION, "mode": "test"}
         yield "a small session", {"session__id__exact": 7}
         yield "of a case", {"case__id__exact": case}
-        yield (
-            "sent since midnight",
-            {"state": "sent", "sent_at__gte": timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0).isoformat()},
-        )
+        midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+        yield "sent since midnight", {"state": "sent", "sent_at__gte": midnight.isoformat()}
     if model == "cmsnote":
         yield "pending test notes", {"state": "pending", "mode": "test"}
         yield "of a case", {"message__case__id__exact": Case.objects.latest("pk").pk}

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from messaging import retention
 from messaging.models import Message
+from tests.scale.commands import run_to_its_end
 from tests.scale.message_pages import say
 from tests.scale.message_rows import DAYS
 
@@ -37,13 +38,9 @@ def exports(name: str) -> None:
 
 def exported(name: str, *, days: int, form: str, out: Path) -> None:
     command = [sys.executable, "manage.py", "export_messages", "--days", str(days), "--format", form, "--out", str(out)]
-    began = time.monotonic()
-    child = subprocess.Popen(command, env=environment(name), stdout=subprocess.DEVNULL, cwd=settings.BASE_DIR)
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0, f"export_messages ended with {child.returncode}"
+    took = run_to_its_end(command, environment(name))
     size = out.stat().st_size / 1_000_000
-    say(f"  the last {days} days as {form}: {size:,.1f} MB in {time.monotonic() - began:.0f} s, peak memory {used.ru_maxrss / 1024:.0f} MB")
+    say(f"  the last {days} days as {form}: {size:,.1f} MB in {took.seconds:.0f} s, peak memory {took.peak_mb:.0f} MB")
 
 
 def retention_of_a_million(name: str) -> None:

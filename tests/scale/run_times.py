@@ -1,7 +1,6 @@
 """How long scheduler runs take, and how much memory; what `tests.scale.runs` measures."""
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -17,8 +16,8 @@ from campaigns.models import SchedulerRun
 from campaigns.rules.states import OTHER, STATES
 from portal import wiring
 from portal.rehearsal.scratch import scratch_database
-from tests.addresses import database_url
 from tests.scale import machine
+from tests.scale.commands import environment
 from tests.scale.run_upkeep import looked_after
 
 DAY = date(2026, 1, 31)
@@ -132,8 +131,7 @@ def timed(name: str, day: date, *, workers: int) -> Timed:
     run = runs.start(runs.Order(day=day, settings=rules, versions=versions, without_backup="A benchmark: its time is measured alone"))
     spent = cpu_seconds()
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "run_scheduler", "--json", "--resume", str(run.pk)]
-    environment = os.environ | {"DATABASE_URL": database_url(), "DEBUG": "0", "SECRET_KEY": settings.SECRET_KEY}
-    crew = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(workers)]
+    crew = [subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(workers)]
     while not run.chunks.filter(lease__isnull=False).exists() and all(worker.poll() is None for worker in crew):
         time.sleep(POLL_SECONDS)
     began = time.monotonic()

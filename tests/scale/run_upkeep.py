@@ -1,20 +1,15 @@
 """A schedule of many contacts proved, put back, backed up, restored and asked for its promises; each by its own command, in seconds."""
 
-import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from django.conf import settings
 
 from campaigns.loading import Range
 from campaigns.models import SchedulerRun
 from campaigns.run_totals import CHECKSUM_BITS
 from campaigns.writing import checksum
-from tests.addresses import database_url
+from tests.scale.commands import environment, run_to_its_end
 
 EVERYBODY = Range(first_id=0, last_id=2**62)
 
@@ -27,7 +22,8 @@ def looked_after(newest: SchedulerRun) -> Iterator[str]:
         yield ordered("backup_database", "--to", folder)
         yield restored(Path(folder))
     yield ordered("undo_run", str(newest.pk), "--reason", "A benchmark")
-    yield f"the schedule is {'' if is_as_before(newest) else 'NOT '}what it was before run {newest.pk}"
+    assert f"{checksum(EVERYBODY) % CHECKSUM_BITS:016x}" == newest.before_checksum, "undone, and not what it was before"
+    yield f"the schedule is what it was before run {newest.pk}"
 
 
 def restored(folder: Path) -> str:
@@ -35,20 +31,7 @@ def restored(folder: Path) -> str:
     return f"{ordered('restore_drill', str(path))}, of {path.stat().st_size / 1e6:,.0f} MB"
 
 
-def is_as_before(run: SchedulerRun) -> bool:
-    return f"{checksum(EVERYBODY) % CHECKSUM_BITS:016x}" == run.before_checksum
-
-
 def ordered(*command: str) -> str:
-    """What it took. Raises if the command fails."""
-    environment = os.environ | {"DATABASE_URL": database_url(), "DEBUG": "0", "SECRET_KEY": settings.SECRET_KEY}
-    began = time.monotonic()
-    child = subprocess.Popen(
-        [sys.executable, "manage.py", *command], env=environment, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    said = child.stdout.read().decode() if child.stdout else ""
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode in (0, 3), f"{command[0]} ended with {child.returncode}: {said}"
-    told = f": {said.strip()}" if child.returncode else ""
-    return f"{command[0]}: {time.monotonic() - began:.1f} s, peak {used.ru_maxrss / 1024:.0f} MB{told}"
+    """What it took. Raises if it ends with anything but 0."""
+    took = run_to_its_end([sys.executable, "manage.py", *command], environment())
+    return f"{command[0]}: {took.seconds:.1f} s, peak {took.peak_mb:.0f} MB"

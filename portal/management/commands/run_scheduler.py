@@ -65,7 +65,7 @@ class Command(PortalCommand):
         return report(run, seconds=time.monotonic() - began, dry_run=dry_run)
 
     def resumed(self, run_id: int, *, no_backup: str | None) -> SchedulerRun:
-        if no_backup and not safeguard.waive(run_id, reason=no_backup):
+        if no_backup and not safeguard.waive(run_id, reason=no_backup) and SchedulerRun.objects.filter(pk=run_id).exists():
             raise wrong_usage(f"Run {run_id} does not wait for a backup: resume it without --no-backup.")
         return runs.resume(run_id)
 
