@@ -1,6 +1,6 @@
 """Follow-ups: for each mail that was answered, or was not, the next one, chosen by what its contact did; chosen anew until it is sent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from django.db import connection, transaction
 
 from campaigns import loading, scheduler
-from campaigns.models import EmailSchedule, Status
+from campaigns.models import EmailSchedule, SkipReason, Status
 from campaigns.rules.email_types import ANSWERED_NO_CONDITIONS, ANSWERED_WITH_CONDITIONS, CLICKED_NO_ANSWER, COLD
 from campaigns.rules.follow_ups import owed_parents
 from campaigns.rules.shapes import REASON_WORDS, Reason
@@ -29,7 +29,10 @@ BEHAVIOURS = {
 
 @dataclass(kw_only=True)
 class Tally:
-    """What one call did. `parents` are owed a follow-up: newly planned, newly skipped, planned otherwise, or as before."""
+    """What one call did. `parents` are owed a follow-up: newly planned, newly skipped, planned otherwise, or as before.
+
+    `skipped` counts those too that nobody handed over in time.
+    """
 
     parents: int = 0
     scheduled: int = 0
@@ -73,6 +76,7 @@ def follow_up_some(contact_ids: Sequence[int], *, day: date, at: datetime, setti
     known = {one.parent_id: one for one in standing(contact_ids)}
     wanted = list(follow_ups_of(contact_ids, day=day, at=at, settings=settings))
     taken = days_taken(contact_ids, wanted)
+    given_up = list(given_up_among(known, wanted, before=day - timedelta(days=settings.overdue_days)))
     new, changed = [], []
     for mail in wanted:
         before = known.get(mail.parent_id)
@@ -83,10 +87,10 @@ def follow_up_some(contact_ids: Sequence[int], *, day: date, at: datetime, setti
         elif plan_of(before) != plan_of(mail):
             changed.append(altered(before, mail))
     EmailSchedule.objects.bulk_create(new)
-    store(changed)
+    store([*given_up, *changed])
     tally.parents += len(wanted)
     tally.scheduled += sum(mail.status == Status.PRE_SCHEDULED for mail in new)
-    tally.skipped += sum(mail.status == Status.SKIPPED for mail in new)
+    tally.skipped += sum(mail.status == Status.SKIPPED for mail in new) + len(given_up)
     tally.changed += len(changed)
 
 
@@ -100,6 +104,15 @@ def standing(contact_ids: Sequence[int]) -> Any:
     """The follow-ups that may still be planned otherwise, locked until this transaction ends."""
     open_still = EmailSchedule.objects.filter(contact__in=contact_ids, parent__isnull=False)
     return open_still.filter(status__in=[Status.PRE_SCHEDULED, Status.SKIPPED]).order_by("pk").select_for_update()
+
+
+def given_up_among(known: Mapping[int | None, EmailSchedule], wanted: Sequence[EmailSchedule], *, before: date) -> Iterator[EmailSchedule]:
+    """Those that should have left `before` and are not planned anew: missed, so that none is open beside the one that comes after it."""
+    again = {mail.parent_id for mail in wanted}
+    for mail in known.values():
+        if mail.status == Status.PRE_SCHEDULED and mail.send_on < before and mail.parent_id not in again:
+            mail.status, mail.skip_reason = Status.SKIPPED, SkipReason.MISSED
+            yield mail
 
 
 def follow_ups_of(contact_ids: Sequence[int], *, day: date, at: datetime, settings: SchedulerSettings) -> Iterator[EmailSchedule]:

@@ -129,6 +129,21 @@ def test_a_planned_follow_up_is_the_only_one_though_its_parent_is_longer_ago_by_
     assert [(mail.parent, mail.send_on) for mail in planned] == [(first, last + timedelta(days=1))]
 
 
+def test_a_follow_up_that_could_not_leave_in_time_is_missed_before_its_contact_has_another_one():
+    contact, late, too_late = make_contact(), DAY + timedelta(days=35), DAY + timedelta(days=44)
+    first, later = sent_mail(contact), DAY + timedelta(days=10)
+    second = plan(contact, campaign_instance=make_campaign(name="Spring"), send_on=later)
+    hand_over(day=later, terms=TERMS)
+    sent(second, at=NOW + timedelta(days=10))
+
+    follow(late)  # due tomorrow; nobody hands it over
+    assert follow(too_late) == {"parents": 1, "scheduled": 1, "skipped": 1, "changed": 0}
+    assert follow(too_late) == {"parents": 1, "scheduled": 0, "skipped": 0, "changed": 0}
+
+    told = EmailSchedule.objects.filter(parent__isnull=False).order_by("pk").values_list("parent", "status", "skip_reason")
+    assert list(told) == [(first.pk, Status.SKIPPED, SkipReason.MISSED), (second.pk, Status.PRE_SCHEDULED, "")]
+
+
 def test_a_follow_up_on_an_excluded_day_is_skipped_and_planned_again_once_the_day_is_free():
     parent = sent_mail()
     Contact.objects.update(state="OR")
