@@ -1,10 +1,14 @@
-"""`make audit`: the long compliance audit. Prints what it counted; exit code 1 where a promise was broken."""
+"""`make audit`: the long compliance audit. Prints what it counted; exit code 1 where a promise was broken.
+
+One process lives through the nights, another one checks what it did: they share nothing but the office's seed and a pipe.
+"""
 
 import os
+import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import date
 from pathlib import Path
 from random import Random
@@ -34,25 +38,45 @@ def main() -> int:
 
 def audited(told: Namespace) -> int:
     from portal.rehearsal.scratch import scratch_database  # noqa: PLC0415  # needs Django
-    from tests.audit.in_database import InDatabase  # noqa: PLC0415
-    from tests.audit.recordings import Recorded, Replayed  # noqa: PLC0415
+    from tests.audit.recordings import Replayed  # noqa: PLC0415
 
     if told.replay:
         with told.replay.open("rb") as source:
             return through_the_years(told, Replayed(source))
     with scratch_database(keep=False):
-        if not told.record:
-            return through_the_years(told, InDatabase())
-        with told.record.open("wb") as into:
-            return through_the_years(told, Recorded(InDatabase(), into))
+        return lived_and_checked(told)
+
+
+def lived_and_checked(told: Namespace) -> int:
+    """The exit code of the process that checks what this one does."""
+    from tests.audit.in_database import InDatabase  # noqa: PLC0415
+    from tests.audit.recordings import Recorded, live  # noqa: PLC0415
+
+    source, into = os.pipe()
+    numbers = [f"--{name}={getattr(told, name)}" for name in ("contacts", "nights", "limit", "seed")]
+    command = [sys.executable, "-m", "tests.audit", *numbers, f"--oracle-every={told.oracle_every}", f"--replay=/dev/fd/{source}"]
+    checker = subprocess.Popen(command, pass_fds=[source])
+    os.close(source)
+    with suppress(BrokenPipeError), ExitStack() as open_files:  # a checker that has ended says why
+        pipe = open_files.enter_context(os.fdopen(into, "wb"))
+        machine = Recorded(InDatabase(), open_files.enter_context(told.record.open("wb"))) if told.record else InDatabase()
+        live(office_of(told), Recorded(machine, pipe), nights=told.nights)
+    return checker.wait()
+
+
+def office_of(told: Namespace) -> Any:
+    """The same for the same seed, with its first contacts."""
+    from tests.audit.office import Office  # noqa: PLC0415
+
+    office = Office(Random(told.seed), date(2024, 1, 1), limit=told.limit)
+    office.open(told.contacts)
+    return office
 
 
 def through_the_years(told: Namespace, machine: Any) -> int:
     from tests.audit.nights import Auditor  # noqa: PLC0415
-    from tests.audit.office import Office  # noqa: PLC0415
 
-    office, began = Office(Random(told.seed), date(2024, 1, 1), limit=told.limit), time.monotonic()
-    office.open(told.contacts)
+    office, began = office_of(told), time.monotonic()
     auditor = Auditor(office, machine, oracle_every=told.oracle_every)
     known: set[str] = set()
     with suppress(EOFError):  # a recording may end early

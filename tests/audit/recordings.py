@@ -33,6 +33,7 @@ class Recorded:
 
     def kept(self, changes: Changes) -> Changes:
         pickle.dump((changes, self.reported), self.into)
+        self.into.flush()
         return changes
 
 
@@ -49,3 +50,15 @@ class Replayed:
         return changes
 
     hand_over = send = plan
+
+
+def live(office: Office, machine: Machine, *, nights: int) -> None:
+    """Day after day, without a look at what the machine does."""
+    for day in office.days(nights):
+        if day.plans:
+            machine.plan(office)
+        office.morning()
+        if day.hands_over:
+            machine.hand_over(office)
+        if day.sends:
+            machine.send(office)

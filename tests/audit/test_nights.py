@@ -1,11 +1,13 @@
 """Four months of nights with a thousand contacts, on real rows and with real hand-over: nothing is broken that the campaigns promise."""
 
+import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 from random import Random
 
 import pytest
+from django.conf import settings
 
 from tests.audit.in_database import InDatabase
 from tests.audit.nights import Findings, Machine, audit
@@ -53,3 +55,19 @@ def test_the_checks_of_a_recording_count_what_they_counted_in_the_first_place(tm
         again = a_week(Replayed(source))
     assert first.counted["mails sent"]
     assert again == first
+
+
+def test_the_long_audit_says_the_same_of_what_it_lives_through_and_of_its_recording(tmp_path: Path) -> None:
+    kept = tmp_path / "days"
+
+    lived, replayed = (counted_by_command(f"--{what}={kept}") for what in ("record", "replay"))
+
+    assert "10 nights" in lived
+    assert replayed == lived
+
+
+def counted_by_command(option: str) -> str:
+    command = [sys.executable, "-m", "tests.audit", "--contacts=60", "--nights=10", option]
+    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.rpartition(" seconds, ")[0].rpartition("\n")[0]
