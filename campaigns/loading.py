@@ -7,70 +7,15 @@ from typing import Any
 import numpy as np
 from django.db import connection
 
-from campaigns.models.schedule import PROGRESS, SkipReason, Status
-from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, STATUS_WORDS, TARGET, Array, Contacts, filled
+from campaigns.loading_queries import CONTACTS, EVENTS, FOR_ALL, HELD, HISTORIES, MESSAGES, NO_MESSAGE, NOTHING, OF_CONCERN, TARGETS
+from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, TARGET, Array, Contacts, filled
 from campaigns.rules.states import STATES
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
 
 HEADER = 21  # bytes before the first column of a binary COPY of one row
 ARRAY_HEADER = 20  # bytes before the first element
-NOTHING = -(2**31)  # stands for NULL
 PAST_DAYS = 400  # what is older concerns no rule
-RECENT = "(mail.send_on >= %(since)s OR coalesce(mail.event_on, 'infinity') >= %(since)s)"  # without an event it is never over
-SENT_DAY = "(message.sent_at AT TIME ZONE %(zone)s)::date"
-
-CONTACTS = """
-    SELECT id, (coalesce(array_position(%(states)s::text[], state::text), %(other)s) - 1)::int4,
-        coalesce(birth_date - date '1970-01-01', %(nothing)s), coalesce(effective_date - date '1970-01-01', %(nothing)s)
-    FROM campaigns_contact WHERE {some} AND zip_code <> '' AND email LIKE '%%_@_%%' ORDER BY id
-"""
-TARGETS = """
-    SELECT target.contact_id, target.instance_id, (array_position(%(names)s::text[], 'campaign_' || type.name) - 1)::int4,
-        coalesce(target.trigger_on - date '1970-01-01', %(nothing)s), coalesce(instance.active_from - date '1970-01-01', %(nothing)s),
-        coalesce(instance.active_until - date '1970-01-01', %(nothing)s)
-    FROM campaigns_contactcampaign AS target
-    JOIN campaigns_campaigninstance AS instance ON instance.id = target.instance_id
-    JOIN campaigns_campaigntype AS type ON type.id = instance.campaign_type_id
-    WHERE {some} AND (instance.active_until IS NULL OR instance.active_until >= %(since)s)
-        AND coalesce(target.trigger_on, 'infinity') >= %(since)s AND 'campaign_' || type.name = ANY(%(names)s)
-    ORDER BY target.contact_id, target.id
-"""
-FOR_ALL = """
-    SELECT instance.id, (array_position(%(names)s::text[], 'campaign_' || type.name) - 1)::int4,
-        coalesce(instance.active_from - date '1970-01-01', %(nothing)s), coalesce(instance.active_until - date '1970-01-01', %(nothing)s)
-    FROM campaigns_campaigninstance AS instance JOIN campaigns_campaigntype AS type ON type.id = instance.campaign_type_id
-    WHERE 'campaign_' || type.name = ANY(%(for_all)s) AND (instance.active_until IS NULL OR instance.active_until >= %(day)s)
-    ORDER BY instance.id
-"""
-MAILS = f"""
-    SELECT mail.contact_id, mail.id, {{kind}}, coalesce({SENT_DAY}, mail.send_on) - date '1970-01-01',
-        coalesce(mail.event_on - date '1970-01-01', %(nothing)s),
-        (CASE {{statuses}} END)::int4, coalesce(mail.campaign_instance_id, {NO_INSTANCE}),
-        coalesce(mail.moved_from - date '1970-01-01', %(nothing)s), coalesce(mail.parent_id, {NO_INSTANCE})
-    FROM campaigns_emailschedule AS mail
-    LEFT JOIN LATERAL (SELECT status, sent_at FROM messaging_message WHERE id = mail.message_id OFFSET 0) AS message ON true
-    WHERE {{some}} AND {RECENT} AND mail.email_type = ANY(%(names)s)
-"""  # OFFSET 0: a mail's message is looked up, and not all messages read for each chunk
-SENDABLE = f"{MAILS} AND mail.status <> '{Status.SKIPPED}'"  # it and the next one have each their index by contact
-WITHHELD = f"""
-    {MAILS} AND (mail.status = '{Status.SKIPPED}') IS TRUE AND mail.skip_reason = '{SkipReason.EXCLUSION_WINDOW}' AND mail.parent_id IS NULL
-"""  # skipped follow-ups concern no rule
-# No index answers `(...) IS TRUE`. When a first run begins, PostgreSQL believes that next to nothing is planned: asked by status or day, it
-# would read for each chunk what the run has planned so far for everybody, instead of the rows of the chunk's contacts.
-AHEAD = f"""
-    mail.status = '{Status.PRE_SCHEDULED}' AND mail.send_on >= %(day)s
-        AND coalesce(mail.event_on >= %(day)s::date + %(longest_lead)s, false)
-"""  # planned, and its own day is ahead too: the rules find it again without being told
-HISTORIES = f"{SENDABLE} UNION ALL {WITHHELD} ORDER BY 1, 2"
-WITHHELD_SO_FAR = f"{WITHHELD} AND (mail.send_on <= %(day)s) IS TRUE"  # on its last day too
-OF_CONCERN = f"{SENDABLE} AND NOT ({AHEAD}) UNION ALL {WITHHELD_SO_FAR} ORDER BY 1, 2"
-HELD = f"{SENDABLE} AND (mail.status <> '{Status.PRE_SCHEDULED}' OR mail.send_on < %(day)s) ORDER BY 1, 2"
-EVENTS = """
-    SELECT contact_id, (kind = 'eligibility_answered')::int4, coalesce(has_conditions, false)::int4,
-        (at AT TIME ZONE %(zone)s)::date - date '1970-01-01'
-    FROM campaigns_engagementevent WHERE {some} AND at >= %(since)s ORDER BY contact_id, id
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +52,22 @@ def held(some: Some, contacts: Contacts, *, day: Any, settings: SchedulerSetting
 
 
 def mails_of(some: Some, told: dict[str, Any], places: "Places", *, query: str) -> Array:
-    return history_of(table(query, some, told, column="mail.contact_id", dtype="i8,i8,i4,i4,i4,i4,i8,i4,i8"), places)
+    rows = table(query, some, told, column="mail.contact_id", dtype="i8,i8,i4,i4,i4,i4,i8,i4,i8,i8")
+    return history_of(with_messages(rows, told), places)
+
+
+def with_messages(rows: Array, told: dict[str, Any]) -> Array:
+    """Mails as far as their messages have brought them: how far, and the day they were sent on."""
+    handed_over = np.flatnonzero(rows["f9"] != NO_MESSAGE)
+    if not len(handed_over):
+        return rows
+    wanted = np.unique(rows["f9"][handed_over])
+    messages = table(MESSAGES, None, told | {"messages": f"{{{','.join(map(str, wanted.tolist()))}}}"}, dtype="i8,i4,i4")
+    at = np.searchsorted(messages["f0"], rows["f9"][handed_over])
+    sent_on = messages["f1"][at]
+    rows["f3"][handed_over] = np.where(sent_on == NOTHING, rows["f3"][handed_over], sent_on)
+    rows["f5"][handed_over] = messages["f2"][at]
+    return rows
 
 
 def ids(some: Some) -> Array:
@@ -171,7 +131,7 @@ def table(query: str, some: Some | None, told: dict[str, Any], *, column: str = 
 def filled_in(query: str, some: Some | None, told: dict[str, Any], *, column: str = "") -> str:
     """The query with its contacts, and the rules' numbers for types and states, in place."""
     these = chosen(some, column=column)[0] if some is not None else ""
-    return query.replace("{some}", these).replace("{statuses}", STATUSES).replace("{kind}", kind_cases(len(told.get("names", ()))))
+    return query.replace("{some}", these).replace("{kind}", kind_cases(len(told.get("names", ()))))
 
 
 def fields(data: bytes, *, number: int) -> Iterator[memoryview | None]:
@@ -273,16 +233,6 @@ def events_of(rows: Array, places: Places) -> Array:
     return filled(EVENT, len(rows), place=at, answered=rows["f1"] != 0, conditions=rows["f2"] != 0, happened_on=days(rows["f3"]))
 
 
-def status_cases() -> str:
-    """SQL: the rules' number for how far a row has come, its message included."""
-    of_message = "".join(f" WHEN message.status = '{state}' THEN {STATUS_WORDS.index(word)}" for state, word in PROGRESS.items())
-    own = "".join(f" WHEN mail.status = '{state}' THEN {STATUS_WORDS.index(state)}" for state in Status.values)
-    return of_message + own
-
-
 def kind_cases(types: int) -> str:
     """SQL: the code of a mail's type; -1 for one that there is no more."""
     return f"(CASE mail.email_type {' '.join(f'WHEN %(kind_{code})s THEN {code}' for code in range(types))} ELSE -1 END)::int4"
-
-
-STATUSES = status_cases()

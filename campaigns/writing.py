@@ -13,7 +13,8 @@ import numpy as np
 from django.db import connection
 
 from campaigns.differences import STANDING, Difference
-from campaigns.loading import NOTHING, RECENT, Some, chosen, days, facts, table
+from campaigns.loading import Some, chosen, days, facts, table
+from campaigns.loading_queries import NOTHING, RECENT
 from campaigns.models.schedule import SkipReason, Status
 from campaigns.rules.email_types import POST_WINDOW
 from campaigns.rules.shapes import NO_INSTANCE, REASON_WORDS, STATUS_WORDS, Array, Contacts
