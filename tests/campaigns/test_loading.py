@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from campaigns import loading, writing
+from campaigns import loading, loading_queries, writing
 from campaigns.models import Contact, EmailSchedule
+from messaging import outbox
 from portal import wiring
+from tests.factories import SENDER
 
 CONTACTS = 3000
-QUERIES = {"standing": writing.STANDS, "of concern": loading.OF_CONCERN, "whole": loading.HISTORIES, "held": loading.HELD}
+QUERIES = {
+    "standing": writing.STANDS,
+    "of concern": loading_queries.OF_CONCERN,
+    "whole": loading_queries.HISTORIES,
+    "held": loading_queries.HELD,
+}
 
 
 @pytest.fixture
@@ -36,4 +43,17 @@ def test_a_chunk_is_read_by_its_contacts_when_the_statistics_promise_an_empty_pl
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert "schedule_by_status_and_day" not in plan  # that of everybody
-    assert "Hash" not in plan  # all messages at once
+
+
+def test_only_the_messages_of_the_chunk_s_own_mails_are_read(db: None) -> None:
+    text = {"kind": "birthday", "subject": "Good day", "text": "Hello"}
+    drafts = [outbox.Draft(key=f"mail {n}", recipient=f"c{n}@client.example", **text) for n in range(CONTACTS)]
+    ours = [message.pk for message in outbox.queue(drafts, sender=SENDER)[:20]]
+    told = {"messages": f"{{{','.join(map(str, ours))}}}", "zone": "America/Chicago", "nothing": loading_queries.NOTHING}
+
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_message")
+        cursor.execute(f"EXPLAIN {loading_queries.MESSAGES}", told)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "messaging_message_pkey" in plan
