@@ -51,7 +51,8 @@ CAMPAIGN_LAYERS = [
     {"scheduler", "day_counts", "packing", "state_table"},
     {"settings"},
     {"engagement", "unsubscribing", "schedule_rows", "replaced_rows"},
-    {"ranges", "changes", "models", "contact_fields", "links"},
+    {"ranges", "changes", "loading_queries", "contact_fields", "links"},
+    {"models"},
     {"zip_codes", "outages"},
     {"rules"},
 ]
