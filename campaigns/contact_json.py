@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from campaigns import zip_codes
+from campaigns.engagement import has_conditions
 from campaigns.rules.shapes import EVENT, HISTORY, NO_DAY, NO_INSTANCE, REASON_WORDS, STATUS_WORDS, TARGET, Array, Contacts, Reason, filled
 from campaigns.rules.states import CODES, MILITARY, OTHER, TERRITORIES, code_of
 from campaigns.scheduler import Chunk
 from campaigns.settings import SchedulerSettings
-from messaging.text_input import TextRefused, calendar_date, email_address
+from messaging.text_input import TextRefused, calendar_date, email_address, one_line
 
 HIGHEST_ID = 2**53  # the largest whole number that JSON keeps exactly
 MOST_PARTS = 1_000  # targets, past mails, events or dates of one contact
@@ -70,7 +71,7 @@ def contact(told: Any, *, number: int, settings: SchedulerSettings) -> Asked:
     try:
         fill(asked, mapping(told, "the contact"), settings=settings)
     except (ContactRefused, TextRefused, zip_codes.ZipRefused) as refusal:
-        named = f"Contact {number}" + (f" (id {str(asked.told_id)[:SHOWN]})" if asked.told_id is not None else "")
+        named = f"Contact {number}" + (f" (id {shown(asked.told_id)})" if asked.told_id is not None else "")
         return refused(asked.told_id, f"{named}: {refusal}")
     return asked
 
@@ -114,7 +115,7 @@ def text(told: Mapping[str, Any], name: str) -> str:
     value = told.get(name)
     if value is not None and not isinstance(value, str):
         raise ContactRefused(f"{name} must be text; got {shown(value)}.")
-    return (value or "").strip()
+    return one_line(value, field=name, required=False)
 
 
 def date_or_flag(value: Any, name: str, flags: list[str]) -> Any:
@@ -193,12 +194,10 @@ def event(told: Mapping[str, Any], where: str, *, settings: SchedulerSettings) -
     metadata = mapping(told.get("metadata") or {}, f"{where}.metadata")
     if kind not in (*CLICKS, *ANSWERS):
         return None
-    yes = metadata.get("main_questions_yes_count")
-    counted = isinstance(yes, int | float) and not isinstance(yes, bool) and yes > 0
     return {
         "happened_on": local_day(told.get("at"), f"{where}.at", zone=ZoneInfo(settings.time_zone)),
         "answered": kind in ANSWERS,
-        "conditions": metadata.get("has_medical_conditions") is True or counted,
+        "conditions": has_conditions(metadata),
     }
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from campaigns.models import Behaviour, EmailSchedule, EngagementEvent
 
+LONGEST_COUNT = 10  # characters
+
 
 def record_engagement(
     key: str, *, contact_id: int, kind: Behaviour, at: datetime, message_id: int | None = None, facts: Mapping[str, Any] | None = None
@@ -27,8 +29,12 @@ def record_engagement(
 
 
 def has_conditions(told: Mapping[str, Any]) -> bool:
+    """Whether an answer to the health questions tells of any; a count may be written as a text."""
     count = told.get("main_questions_yes_count")
-    return told.get("has_medical_conditions") is True or (isinstance(count, int) and count > 0)
+    if isinstance(count, str) and len(count) < LONGEST_COUNT and count.strip().isdecimal():
+        count = int(count)
+    counted = isinstance(count, int | float) and not isinstance(count, bool) and count > 0
+    return told.get("has_medical_conditions") is True or counted
 
 
 def record_click(schedule_id: int, *, target: str, at: datetime) -> bool:

@@ -52,11 +52,11 @@ AS_IT_WAS = f"""
 """
 CHANGED = f"""
     SELECT mail.id, mail.contact_id, mail.email_type, mail.send_on::text, mail.status, {BY_DOOR} AS why,
-        {UNCLEAR} AS is_unclear
+        bool_or({BY_DOOR} <> '' AND {UNCLEAR}) OVER () AS some_unclear
     FROM {MAIL} WHERE {{some}} AND coalesce(mail.run_id, 0) <= %(run)s AND {SINCE}
     ORDER BY ({BY_DOOR}) <> '', NOT {UNCLEAR}, mail.id LIMIT {NAMED}
 """
-COLUMNS = ("id", "contact_id", "email_type", "send_on", "status", "why", "is_unclear")
+COLUMNS = ("id", "contact_id", "email_type", "send_on", "status", "why", "some_unclear")
 EDITED = "edited past the portal"
 SUMMED = ("invalid", "scheduled", "skipped", "added", "changed", "removed", "unchanged")
 SUMS = {"contacts_checksum": "contacts_checksum", "before_checksum": "before", "after_checksum": "after"}
@@ -152,16 +152,24 @@ def prove_chunk(run: SchedulerRun, chunk: RunChunk, proof: Proof) -> None:
         was = int(cursor.fetchone()[0])
         cursor.execute(CHANGED.replace("{some}", these), told)
         rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
-    judge(chunk, rows, proof, is_same=(was - then) % CHECKSUM_BITS == 0)
+    judge(chunk, rows, proof, is_same=(was - then) % CHECKSUM_BITS == 0, was_undone=was_undone_later(chunk))
 
 
-def judge(chunk: RunChunk, rows: list[dict[str, Any]], proof: Proof, *, is_same: bool) -> None:
+def was_undone_later(chunk: RunChunk) -> bool:
+    """Whether a later run over contacts of this chunk was undone: that wrote rows anew which are as this run left them."""
+    later = RunChunk.objects.filter(run__gt=chunk.run_id, undone__isnull=False)
+    return later.filter(first_id__lte=chunk.last_id, last_id__gte=chunk.first_id).exists()
+
+
+def judge(chunk: RunChunk, rows: list[dict[str, Any]], proof: Proof, *, is_same: bool, was_undone: bool) -> None:
     """The chunk's sum is another now: what that means, by the rows that were written since."""
     where = f"Chunk {chunk.number} (contacts {chunk.first_id} to {chunk.last_id})"
-    unclear = any(row["is_unclear"] for row in rows)
+    unclear = any(row["some_unclear"] for row in rows)
     edited = [{name: row[name] for name in COLUMNS[:-2]} | {"why": EDITED} for row in rows if not row["why"]]
     if is_same:
         proof.notes.append(f"{where} has moved on by the portal's own doors; otherwise it is as the run left it.")
+    elif unclear and was_undone:
+        proof.notes.append(f"{where} cannot be proved any more: a later run over it was undone, and mails of it went out since.")
     elif edited:
         some = "" if len(edited) < NAMED else "at least "
         says = f"{where}: {some}{len(edited)} row{'s' * (len(edited) != 1)} edited past the portal."

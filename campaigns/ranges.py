@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from campaigns.rules.email_types import MOST_CAMPAIGN_TYPES, CampaignType
+from campaigns.rules.email_types import CAMPAIGN, FIXED_NAMES, MOST_CAMPAIGN_TYPES, CampaignType
 from campaigns.rules.states import STATES, Anchor, Window
 
 MOST_DAYS = 365
@@ -70,7 +70,10 @@ def time_zone(value: Any) -> str:
 
 def adjustments(value: Any) -> str:
     fine = isinstance(value, Mapping) and all(isinstance(key, str) and not whole(-100, 100)(step) for key, step in value.items())
-    return "" if fine else "must give each e-mail type a whole number from -100 to 100"
+    if not fine:
+        return "must give each e-mail type a whole number from -100 to 100"
+    unknown = [name for name in value if name not in FIXED_NAMES and not name.startswith(CAMPAIGN)]
+    return f"names {unknown[0][:SHOWN]}, which is no e-mail type; there are {', '.join(FIXED_NAMES)} and {CAMPAIGN}…" if unknown else ""
 
 
 def state_rules(value: Any) -> str:
@@ -83,7 +86,8 @@ def state_rules(value: Any) -> str:
 def wrong_window(rule: Window) -> str:
     age = rule.year_round_from_age
     problems = {
-        "before and after are whole numbers of days from 0": whole(0, MOST_DAYS)(rule.before) or whole(0, MOST_DAYS)(rule.after),
+        f"before and after are whole numbers of days from 0 to {MOST_DAYS}": whole(0, MOST_DAYS)(rule.before)
+        or whole(0, MOST_DAYS)(rule.after),
         "year_round_from_age is a whole number of years from 1, or null": "" if age is None else whole(1, 130)(age),
         "a rule needs a source": "" if isinstance(rule.source, str) and rule.source.strip() else "missing",
     }

@@ -28,6 +28,7 @@ PLAIN_PHONE = re.compile(r"(?:[0-9(+](?:[0-9().+-]| (?! )){0,37}[0-9])?")
 PLAIN_NAME = re.compile(r"(?:[A-Za-z](?:[A-Za-z'.-]| (?! )){0,97}[A-Za-z.])?")
 PLAIN_ID = re.compile(rf"[1-9][0-9]{{0,{ID_DIGITS - 1}}}")
 
+FOREIGN = "xn--"  # how such a domain is written in ASCII
 DATES = {"birth_date": Flag.BIRTH_DATE_INVALID, "effective_date": Flag.EFFECTIVE_DATE_INVALID}
 TEXTS = ("phone", "carrier", "first_name", "last_name")
 FIELDS = ("email", "zip_code", "state", "birth_date", "effective_date", *TEXTS, "flags")
@@ -134,14 +135,18 @@ def flags_of(texts: Texts, *, states: list[str]) -> list[str]:
     flags: list[str] = ["{}"] * len(states)
     found: dict[int, list[str]] = {}
     for place, flag, _ in doubted(texts):
-        found.setdefault(place, []).append(flag.value)
+        if flag:
+            found.setdefault(place, []).append(flag.value)
     for place, names in found.items():
         flags[place] = f"{{{','.join(names)}}}"
     return flags
 
 
-def doubted(texts: Texts) -> Iterator[tuple[int, Flag, str]]:
-    """Each doubt about a row: the row's place, what is noted, and a sentence that goes on after "Row 8, "."""
+def doubted(texts: Texts) -> Iterator[tuple[int, Flag | None, str]]:
+    """Each doubt about a row: the row's place, what is noted on the contact, and a sentence that goes on after "Row 8, "."""
+    for place in (place for place, address in enumerate(texts["email"]) if FOREIGN in address):
+        domain = texts["email"][place].partition("@")[2]
+        yield place, None, f"column 'email': the domain {domain} has letters beyond a-z, which may only look alike. Taken as it is."
     for place, (stated, (code, state)) in enumerate(zip(texts.get("state", ()), texts["zip_code"], strict=False)):
         if stated and stated != state:
             where = "no state" if state == OTHER else state

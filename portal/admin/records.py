@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin import helpers
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db import DataError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -49,8 +51,13 @@ class DeskChangeList(ChangeList):
         return super().get_queryset(request, exclude_parameters).defer(*self.model_admin.list_defer)
 
     def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        rows: list[Any] = list(self.result_list)
+        """A part of the address that no column can be compared with, a year 0 or half a pattern, is told as any wrong one."""
+        try:
+            with transaction.atomic():
+                super().get_results(request)
+                rows: list[Any] = list(self.result_list)
+        except (ValueError, OverflowError, DataError) as unfit:
+            raise IncorrectLookupParameters(unfit) from unfit
         self.result_list: Any = rows
         for row in rows:
             row.list_query = request.GET.urlencode()

@@ -76,9 +76,13 @@ class PortalCommand(BaseCommand):
 
     def say(self, text: str) -> None:
         """The answer, on stdout. A reader who has seen enough (`| head`) is no error."""
-        with a_reader_may_leave():
-            self.stdout.write(text)
-            self.stdout.flush()
+        try:
+            with a_reader_may_leave():
+                self.stdout.write(text)
+                self.stdout.flush()
+        except OSError as trouble:
+            drop_stdout()
+            raise CommandError(f"It is done, but the answer could not be written: {trouble.strerror}.") from trouble
 
     def progress(self, done: int, of: int, what: str) -> None:
         """How far it is: a bar that moves on a terminal, a line in a log."""
@@ -122,7 +126,12 @@ def a_reader_may_leave() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
+
+
+def drop_stdout() -> None:
+    """What is still on its way to stdout goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refuse_half_characters(given: Mapping[str, Any]) -> None:

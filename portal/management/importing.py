@@ -31,6 +31,8 @@ class ImportCommand(PortalCommand):
     def work(self, *, file: Path, dry_run: bool, resume: bool, refused_file: Path | None) -> Report:
         started = self.told_at = time.monotonic()
         if refused_file and not dry_run:
+            if refused_file.resolve() == file.resolve():
+                raise wrong_usage(f"--refused-file is {file} itself: name another file, or what it says now would be lost.")
             refuse_unwritable(refused_file)
         terms = jobs.Terms(on=wiring.today(), told=self.now_and_then)
         try:

@@ -4,7 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from campaigns.engagement import record_engagement
+from campaigns import contact_json
+from campaigns.engagement import has_conditions, record_engagement
 from campaigns.following_up import schedule_follow_ups
 from campaigns.hand_over import hand_over
 from campaigns.models import Behaviour, Contact, EmailSchedule, SkipReason, Status
@@ -184,6 +185,16 @@ def test_the_campaign_of_the_parent_may_name_another_template():
     hand_over(day=DUE, terms=TERMS)
 
     assert only(parent).email_template == "spring-reminder"
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, True), (2.0, True), ("3", True), (0, False), ("0", False), (True, False), ("x", False)]
+)
+def test_a_count_of_yeses_means_the_same_wherever_it_comes_from(count, expected):
+    facts = {"main_questions_yes_count": count}
+    asked = contact_json.event({"type": "eligibility_answered", "at": "2026-03-01", "metadata": facts}, "events[0]", settings=SETTINGS)
+
+    assert (has_conditions(facts), asked["conditions"]) == (expected, expected)
 
 
 def test_health_questions_are_understood_in_both_ways_and_an_event_is_recorded_once():

@@ -211,6 +211,21 @@ def test_what_later_runs_planned_anew_is_allowed_for_and_an_edit_beside_it_found
     assert [row["id"] for one in proving.prove(run).differences for row in one.rows] == [mail.pk]
 
 
+def test_what_undoing_a_later_run_wrote_anew_is_nobody_s_edit(run):
+    for name in sorted(set(EmailSchedule.objects.values_list("email_type", flat=True))):
+        make_template(name)
+    first = EmailSchedule.objects.planned().order_by("send_on").first().send_on
+    later = runs.run(order(day=first + timedelta(days=2), batch_size=20, **ROOMY))
+    undoing.undo(later.pk, reason="A test")
+    assert proving.prove(run).differences == []
+
+    assert hand_over(day=first + timedelta(days=2), terms=terms(**ROOMY), limit=1).handed_over == 1
+
+    proof = proving.prove(run)
+    assert proof.differences == []
+    assert any("a later run over it was undone" in note for note in proof.notes)
+
+
 def test_a_run_that_failed_is_proved_as_far_as_it_came():
     people(60)
     run = runs.start(order(batch_size=20, **ROOMY))

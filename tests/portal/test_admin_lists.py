@@ -162,6 +162,24 @@ def test_a_day_that_is_none_is_told_so():
     assert answer["Location"].endswith("?e=1")
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "campaigns/contact/?flags=birth_date_invalid",
+        "campaigns/contact/?email__regex=(",
+        "campaigns/emailschedule/?send_on__year=0",
+        "campaigns/emailschedule/?send_on__year=10000",
+        "messaging/message/?subject__iregex=*",
+        "auth/user/?username__regex=[",
+    ],
+)
+def test_what_no_column_can_be_compared_with_is_told_so(asked):
+    answer = superuser().get(f"/admin/{asked}")
+
+    assert answer.status_code == 302
+    assert answer["Location"].endswith("?e=1")
+
+
 @pytest.mark.parametrize("key", ["abc", "-1", "99999999999999999999", "1%00", "1' OR 1=1"])
 def test_a_record_that_does_not_exist_is_told_so(key):
     boss = superuser()

@@ -78,6 +78,26 @@ def test_refused_rows_are_never_lost_for_a_file_that_cannot_be_written(tmp_path)
     assert "?" in good.read_text()
 
 
+def test_refused_rows_are_not_written_over_the_file_they_came_from(tmp_path):
+    path = written(tmp_path, table([ada(), ada(email="b@x.example", zip_code="2139")]))
+    before = path.read_bytes()
+
+    with pytest.raises(CommandError, match="name another file"):
+        run("import_contacts", str(path), "--refused-file", str(tmp_path / "." / path.name))
+
+    assert (path.read_bytes(), Contact.objects.count()) == (before, 0)
+
+
+def test_a_domain_that_may_only_look_like_another_is_told_and_taken(tmp_path):
+    path = written(tmp_path, table([ada(email="ada@ex\u0430mple.com"), ada(email="b@example.com")]))
+
+    code, _, err = run("import_contacts", str(path))
+
+    assert (code, Contact.objects.filter(flags=[]).count()) == (0, 2)
+    assert "Row 2, column 'email': the domain xn--exmple-4nf.com has letters beyond a-z" in err
+    assert "Row 3" not in err
+
+
 def test_a_dry_run_ends_as_the_import_would_and_leaves_nothing(tmp_path):
     path = written(tmp_path, table([ada(), ada(email="?")]))
 

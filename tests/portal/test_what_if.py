@@ -76,6 +76,8 @@ def test_it_answers_without_a_database():
         ('{"daily_cap": 3}', "daily_cap is no setting"),
         ('{"daily_send_percentage_cap": 1.5}', "daily_send_percentage_cap is a share of all contacts"),
         ('{"max_emails_per_period": "5"}', "max_emails_per_period must be a whole number from 1"),
+        ('{"frequency_adjustments": {"brithday": -1}}', "frequency_adjustments names brithday, which is no e-mail type"),
+        ('{"state_rules": {"TX": {"anchor": "birthday", "after": 500}}}', "days from 0 to 365"),
         ('{"send_time": "8.30"}', "send_time must be a time of day"),
         ('{"aep_month_day": "02-29"}', "aep_month_day must be a month and a day that every year has"),
         ('{"campaign_types": {"rate_increase": {"when": 1}}}', "campaign_types cannot be read"),
@@ -104,6 +106,9 @@ def test_settings_change_the_answer(ask):
         ({"state": "CA"}, "the id must be a whole number"),
         ({"id": True, "state": "CA"}, "the id must be a whole number"),
         ({"id": 7}, "neither a state nor a zip_code"),
+        ({"id": 7, "state": "CA\0"}, "state contains"),
+        ({"id": 7, "state": "\ud800"}, "state"),
+        ({"id": "7\nERROR \x1b[31m", "state": "TX"}, "the id must be a whole number"),
         ({"id": 7, "zip_code": "00000"}, "No state has the ZIP code 00000"),
         ({"id": 7, "zip_code": "9021"}, "A ZIP code has 5 digits"),
         ({"id": 7, "zip_code": 90210}, "zip_code must be text"),
@@ -127,6 +132,8 @@ def test_a_contact_that_cannot_be_read_is_refused_and_the_others_are_answered(as
     assert code == 3
     assert why in refused["refused"]
     assert "Contact 2" in err
+    assert "\x1b" not in err
+    assert len(err.splitlines()) == 1
     assert why in err
     assert (refused["flags"], refused["rows"], refused["windows"], refused["checks"]) == (["invalid_contact"], [], [], {})
     assert len(ada["rows"]) == 5
@@ -188,3 +195,15 @@ def test_a_missing_file_and_a_day_that_is_none_are_wrong_usage(tmp_path):
     (tmp_path / "empty.json").write_text("[]")
     assert run("what_if", str(tmp_path / "empty.json"), "--today", "2024-02-30")[0] == 2
     assert run("what_if", str(tmp_path / "empty.json"), "--today", "2024-02-28", "--json")[:2] == (0, "[]\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_an_answer_that_cannot_be_written_is_a_failure_in_a_sentence():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, MANAGE, "what_if", "-", "--json"], input="[]", stdout=full, stderr=subprocess.PIPE, text=True
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("the answer could not be written: No space left on device.")
+    assert "Traceback" not in done.stderr
