@@ -19,7 +19,6 @@ from pydantic import (
 )
 
 from campaigns.ranges import Check, whole, yes_or_no
-from campaigns.rules.email_types import CAMPAIGN, FIXED_NAMES
 from campaigns.rules.states import NO_RULE, STATES, Anchor, Window
 from campaigns.settings import SchedulerSettings
 from portal.config.data import shown
@@ -96,13 +95,6 @@ class Frequency(Told):
     max_emails_per_period: int = Field(description="Mails to one contact within the period.")
     period_days: int = Field(description="The length of the period.")
     frequency_adjustments: dict[str, int] = Field(description="added to a type's priority where the limit chooses")
-
-    @field_validator("frequency_adjustments")
-    @classmethod
-    def of_types_there_are(cls, told: dict[str, int]) -> dict[str, int]:
-        for name in told:
-            refuse("" if name in FIXED_NAMES or name.startswith(CAMPAIGN) else f"names {', '.join(FIXED_NAMES)} or {CAMPAIGN}…", name)
-        return told
 
 
 class FollowUp(Told):

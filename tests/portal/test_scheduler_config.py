@@ -207,7 +207,7 @@ REFUSED = [
     ("load_balancing", {"aep_priority": 0}, {"aep_priority": 1}, "from 1 to 1000; got 0"),
     ("frequency", {"max_emails_per_period": 0}, {"max_emails_per_period": 1}, "from 1 to 1000; got 0"),
     ("frequency", {"period_days": 10**30}, {"period_days": 365}, "from 1 to 365; got 1000"),
-    ("frequency", {"frequency_adjustments": {"brithday": 1}}, {"frequency_adjustments": {"birthday": 1}}, "names birthday, effective_date"),
+    ("frequency", {"frequency_adjustments": {"brithday": 1}}, {"frequency_adjustments": {"birthday": 1}}, "names brithday, which is no"),
     ("frequency", {"frequency_adjustments": {"aep": 101}}, {"frequency_adjustments": {"campaign_x": 100}}, "from -100 to 100; got"),
     ("aep", {"aep_month_day": "02-29"}, {"aep_month_day": "02-28"}, "that every year has, written 09-15; got 02-29"),
     ("aep", {"aep_dates": {"2027": "2028-09-15"}}, {"aep_dates": {"2027": "2027-09-14"}}, "must name a day of the year for each"),
