@@ -209,7 +209,7 @@ def campaigns_of(moment: datetime) -> None:
 
 def test_every_link_of_a_mail_leads_to_a_page_that_answers(settings):
     now = timezone.now()
-    make_preference(zone="UTC", summary_time_local=time(0), changed_at=now - timedelta(days=3))
+    make_preference(zone=settings.TIME_ZONE, summary_time_local=time(0), changed_at=now - timedelta(days=3))
     sent_at(now - timedelta(days=1))
     make_note()
     make_message()
@@ -217,7 +217,9 @@ def test_every_link_of_a_mail_leads_to_a_page_that_answers(settings):
     Quote.objects.filter(pk=quote.pk).update(created_at=now - timedelta(days=1))
     campaigns_of(now - timedelta(days=1))
     terms = summary_wiring.summary_terms()
-    summary = DailySummary(user=User.objects.get(), day=now.date(), zone="UTC", notification_email="a@portal.example")
+    summary = DailySummary(
+        user=User.objects.get(), day=timezone.localdate(now), zone=settings.TIME_ZONE, notification_email="a@portal.example"
+    )
     mail = contents.compose(summary, desk=terms.desk(), now=now)
     boss = superuser()
 
