@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from messaging.text_input import EARLIEST, LATEST
+
 SEPARATOR = " | "
 TEST_WORD = "TEST MODE"
 NO_PID = "none"  # an e-mail whose case has no PID still owes a note, so it still has a line
 TIME = "%Y-%m-%d %H:%M:%S"
-STAMP = r"\[(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\] "
+STAMP = r"\[(?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})\] "
 
 
 class CmsLog(Enum):
@@ -121,9 +123,12 @@ def matched(form: str, text: str, *, number: int, expected: str) -> re.Match[str
 
 def moment(text: str, *, number: int) -> datetime:
     try:
-        return datetime.strptime(text, TIME)
+        at = datetime.strptime(text, TIME)
     except ValueError:
         raise LogLineRefused(f"Line {number}: '{text}' is not a date and time.") from None
+    if not EARLIEST <= at.date() <= LATEST:
+        raise LogLineRefused(f"Line {number}: '{text}' is no time of a mail: it lies before {EARLIEST} or after {LATEST}.")
+    return at
 
 
 def stamp(at: datetime | None) -> str:

@@ -56,7 +56,7 @@ class DeskChangeList(ChangeList):
             with transaction.atomic():
                 super().get_results(request)
                 rows: list[Any] = list(self.result_list)
-        except (ValueError, OverflowError, DataError) as unfit:
+        except (ValueError, IndexError, OverflowError, DataError) as unfit:
             raise IncorrectLookupParameters(unfit) from unfit
         self.result_list: Any = rows
         for row in rows:

@@ -67,6 +67,8 @@ class SuppressionForm(forms.ModelForm):
         until = self.cleaned_data["suppressed_until"]
         if until and until <= timezone.now():
             raise forms.ValidationError("That time has passed already: choose a later one, or leave it empty for good.")
+        if until and until.date() > text_input.LATEST:
+            raise forms.ValidationError(f"At most until {text_input.LATEST}: leave it empty for good.")
         return until
 
 

@@ -8,8 +8,8 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from messaging import rendering
-from messaging.models import Case, EmailTemplate, Message
-from messaging.rendering import SUBJECT_LIMIT, TemplateSource
+from messaging.models import Case, EmailTemplate, Message, TemplateVersion
+from messaging.rendering import TemplateSource
 from portal.template_fields import fields_of
 
 WORDS = ("subject", "text", "html")
@@ -29,8 +29,11 @@ class TestMailForm(forms.Form):
     case = CaseChoice(label="With the data of this case", help_text="Nothing is sent to the case's attorney.")
 
 
+SUBJECT_SOURCE_LIMIT = TemplateVersion._meta.get_field("subject").max_length  # characters, with its variables not filled in
+
+
 class TemplateForm(forms.ModelForm):
-    subject = forms.CharField(required=False, max_length=SUBJECT_LIMIT * 4, widget=UnfoldAdminTextInputWidget(attrs={"class": "editor"}))
+    subject = forms.CharField(required=False, max_length=SUBJECT_SOURCE_LIMIT, widget=UnfoldAdminTextInputWidget(attrs={"class": "editor"}))
     text = forms.CharField(
         label="Plain text",
         required=False,

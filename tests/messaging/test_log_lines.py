@@ -100,6 +100,12 @@ def test_a_bad_sent_line_is_refused_with_its_number(parse):
         parse("PV-9 | a@firm.example | Hello", number=3)
 
 
+@pytest.mark.parametrize("at", ["9999-12-31 23:59:59", "0001-01-01 00:00:00", "\u0662\u0660\u0662\u0665-01-31 09:05:07"])
+def test_a_time_at_which_no_mail_was_sent_is_refused_with_its_line(at):
+    with pytest.raises(LogLineRefused, match=r"^Line 3: "):
+        parse_sent_line(f"[{at}] 73812 | a@x.example | Hello | i-1", number=3)
+
+
 def test_processing_pid_12_leaves_pid_123_pending():  # S0-016
     twelve, longer = (CmsLine(at=AT, pid=pid, kind="follow_up", sent_to="a@firm.example") for pid in ("12", "123"))
 

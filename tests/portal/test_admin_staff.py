@@ -57,6 +57,7 @@ REFUSED = [
     ({"address": "KNOWN@firm.example"}, "is suppressed already: asked us"),
     ({"reason": "  "}, "This field is required."),
     ({"suppressed_until_0": "2020-01-01", "suppressed_until_1": "00:00:00"}, "has passed already"),
+    ({"suppressed_until_0": "9999-12-31", "suppressed_until_1": "23:59:59"}, "leave it empty for good"),
 ]
 
 

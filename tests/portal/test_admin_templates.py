@@ -62,6 +62,16 @@ def test_words_that_cannot_be_used_are_refused_beside_their_field(changes, field
     assert TemplateVersion.objects.count() == 1
 
 
+@pytest.mark.parametrize(("length", "versions"), [(200, 2), (201, 1)])
+def test_a_subject_is_as_long_as_its_column_and_no_longer(length, versions):
+    version = a_template()
+
+    response = superuser().post(f"/admin/messaging/emailtemplate/{version.template_id}/change/", words(version, subject="y" * length))
+
+    assert response.status_code == (302 if versions == 2 else 200)
+    assert TemplateVersion.objects.count() == versions
+
+
 def test_a_version_saved_by_somebody_else_meanwhile_is_not_buried():
     version = a_template()
     TemplateVersion.objects.create(template=version.template, number=2, subject="Theirs", text="Theirs")
