@@ -13,6 +13,7 @@ from messaging.faults import fault
 from messaging.models import Case, Lane, Message, MessageSession, Mode, TemplateVersion
 
 LONGEST_SUBJECT = 250  # characters, before a test mail names whom it is for
+LONGEST_NAMED = 120  # characters of an address in such a subject; it stands whole beside it
 AT_ONCE = 500  # rows per INSERT
 HEADERS = frozenset({"Reply-To", "List-Unsubscribe", "List-Unsubscribe-Post", "Auto-Submitted", "Precedence"})  # all we may set
 
@@ -76,6 +77,10 @@ def queue(drafts: Iterable[Draft], *, sender: Sender) -> list[Message]:
     return [queued[message.key] for message in messages]
 
 
+def in_brief(address: str) -> str:
+    return address if len(address) <= LONGEST_NAMED else f"{address[:LONGEST_NAMED]}…"
+
+
 def compose(draft: Draft, *, sender: Sender) -> Message:
     """The message a draft becomes: addressed to the test recipient and marked so in test mode. Not saved."""
     is_test = sender.mode == Mode.TEST
@@ -88,7 +93,7 @@ def compose(draft: Draft, *, sender: Sender) -> Message:
         sender=sender.address,
         recipient=sender.test_recipient if is_test else draft.recipient,
         intended_for=draft.recipient,
-        subject=f"[TEST for {draft.recipient}] {draft.subject}" if is_test else draft.subject,
+        subject=f"[TEST for {in_brief(draft.recipient)}] {draft.subject}" if is_test else draft.subject,
         text=draft.text,
         html=draft.html,
         headers=draft.headers,

@@ -208,6 +208,12 @@ def written(path: Path) -> Iterator[IO[bytes]]:
         raise CommandError(f"Cannot write {path}: {trouble.strerror}.") from trouble
 
 
+def refuse_overwriting(source: Path, *, by: Path) -> None:
+    """Refused rows go elsewhere than into the file they came from."""
+    if by.resolve() == source.resolve():
+        raise wrong_usage(f"--refused-file is {source} itself: name another file, or what it says now would be lost.")
+
+
 def refuse_unwritable(path: Path) -> None:
     """Told before the work, not after it."""
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):

@@ -11,7 +11,17 @@ from campaigns.importing.holds import Cancelled, HoldLost
 from campaigns.importing.refusals import AlreadyImported
 from campaigns.models import ImportJob
 from portal import wiring
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, peak_rss_mb, refuse_unwritable, write_bytes, wrong_usage
+from portal.management.command import (
+    DONE,
+    NEEDS_ATTENTION,
+    PortalCommand,
+    Report,
+    peak_rss_mb,
+    refuse_overwriting,
+    refuse_unwritable,
+    write_bytes,
+    wrong_usage,
+)
 
 EVERY_SECONDS = 3.0  # a line of progress in a log
 COUNTS = ("rows", "new", "changed", "unchanged", "refused", "flagged")
@@ -31,8 +41,7 @@ class ImportCommand(PortalCommand):
     def work(self, *, file: Path, dry_run: bool, resume: bool, refused_file: Path | None) -> Report:
         started = self.told_at = time.monotonic()
         if refused_file and not dry_run:
-            if refused_file.resolve() == file.resolve():
-                raise wrong_usage(f"--refused-file is {file} itself: name another file, or what it says now would be lost.")
+            refuse_overwriting(file, by=refused_file)
             refuse_unwritable(refused_file)
         terms = jobs.Terms(on=wiring.today(), told=self.now_and_then)
         try:

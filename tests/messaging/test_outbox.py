@@ -1,12 +1,13 @@
 """Queueing: once per key, inside the caller's transaction, in the mode that was asked for."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from django.db import transaction
 
 from messaging.models import Lane, Message, Mode, Status
-from messaging.outbox import AT_ONCE, Draft, NotADraft, Sender, queue
+from messaging.outbox import AT_ONCE, LONGEST_SUBJECT, Draft, NotADraft, Sender, queue
 
 SENDER = Sender(address="Office <office@portal.example>", mode=Mode.PRODUCTION, test_recipient="inbox@portal.example", max_attempts=5)
 TESTER = Sender(address="office@portal.example", mode=Mode.TEST, test_recipient="inbox@portal.example")
@@ -33,6 +34,16 @@ def test_a_test_goes_to_the_test_recipient_and_says_for_whom_it_was():
 
     assert (message.key, message.recipient, message.intended_for) == ("test:status:1", "inbox@portal.example", "anna@firm.example")
     assert (message.subject, message.email_type, message.is_test) == ("[TEST for anna@firm.example] Status", "test_status_request", True)
+
+
+@pytest.mark.django_db
+def test_a_test_for_the_longest_address_with_the_longest_subject_is_taken():
+    address = f"a@{'.'.join(['b' * 60] * 4)}.example"
+    longest = replace(draft(), recipient=address, subject="s" * LONGEST_SUBJECT)
+
+    (message,) = queue([longest], sender=TESTER)
+
+    assert (message.intended_for, message.subject.endswith("…] " + "s" * LONGEST_SUBJECT)) == (address, True)
 
 
 @pytest.mark.django_db

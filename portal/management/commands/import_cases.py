@@ -19,6 +19,7 @@ from portal.management.command import (
     Report,
     contents,
     peak_rss_mb,
+    refuse_overwriting,
     refuse_unwritable,
     write_text,
 )
@@ -43,6 +44,7 @@ class Command(PortalCommand):
     def work(self, *, file: Path, dry_run: bool, all_or_nothing: bool, refused_file: Path | None, **told: Any) -> Report:
         started = time.monotonic()
         if refused_file and not dry_run:
+            refuse_overwriting(file, by=refused_file)
             refuse_unwritable(refused_file)
         sheet = read(file)
         self.progress(0, len(sheet.rows), "rows merged")
