@@ -31,7 +31,7 @@ def record_engagement(
 def has_conditions(told: Mapping[str, Any]) -> bool:
     """Whether an answer to the health questions tells of any; a count may be written as a text."""
     count = told.get("main_questions_yes_count")
-    if isinstance(count, str) and len(count) < LONGEST_COUNT and count.strip().isdecimal():
+    if isinstance(count, str) and len(count) <= LONGEST_COUNT and count.strip().isdecimal():
         count = int(count)
     counted = isinstance(count, int | float) and not isinstance(count, bool) and count > 0
     return told.get("has_medical_conditions") is True or counted

@@ -13,6 +13,7 @@ from messaging.rendering import TemplateSource
 from portal.template_fields import fields_of
 
 WORDS = ("subject", "text", "html")
+SUBJECT_SOURCE_LIMIT = TemplateVersion._meta.get_field("subject").max_length  # characters, with its variables not filled in
 EDITOR = {"spellcheck": "true", "class": "editor"}
 CONTROLS = {"class": "unfold-admin-autocomplete admin-autocomplete", "data-theme": "admin-autocomplete"}
 
@@ -27,9 +28,6 @@ class CaseChoice(forms.ModelChoiceField):
 
 class TestMailForm(forms.Form):
     case = CaseChoice(label="With the data of this case", help_text="Nothing is sent to the case's attorney.")
-
-
-SUBJECT_SOURCE_LIMIT = TemplateVersion._meta.get_field("subject").max_length  # characters, with its variables not filled in
 
 
 class TemplateForm(forms.ModelForm):
