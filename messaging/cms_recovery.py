@@ -13,12 +13,11 @@ from typing import Any
 from django.db import transaction
 
 from messaging import outbox
-from messaging.log_lines import CmsLine, SentLine, left_after
+from messaging.log_lines import TEST_PREFIX, CmsLine, SentLine, left_after
 from messaging.models import Case, CmsNote, Decision, Lane, Message, Status, Verdict
 
 SOURCE = "recover_cms"
-UNKNOWN_KIND = "general"  # the sent logs do not say what kind of e-mail it was
-TEST_PREFIX = "test_"
+UNKNOWN_KIND = "general"  # where no log says what kind of e-mail it was; the sent logs never do
 NOT_KEPT = "Recovered from the logs of the old installation, which kept no text."
 
 
@@ -131,7 +130,7 @@ def from_pending(line: CmsLine, pvs: Mapping[str, str]) -> Mail:
         pv=pvs.get(line.pid, ""),
         sent_to=line.sent_to,
         intended_for=line.sent_to,
-        kind=line.kind[len(TEST_PREFIX) :] if is_test else line.kind,
+        kind=(line.kind[len(TEST_PREFIX) :] if is_test else line.kind) or UNKNOWN_KIND,
         subject="",
         provider_id="",
         is_test=is_test,

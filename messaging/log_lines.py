@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from messaging.text_input import EARLIEST, LATEST
+from messaging.text_input import EARLIEST, LATEST, email_address, one_line
 
 SEPARATOR = " | "
 TEST_WORD = "TEST MODE"
 NO_PID = "none"  # an e-mail whose case has no PID still owes a note, so it still has a line
 TIME = "%Y-%m-%d %H:%M:%S"
+TEST_PREFIX = "test_"  # what the e-mail type of a test e-mail begins with
+KIND_LIMIT, SUBJECT_LIMIT = 60, 400  # characters, as the record takes them
 STAMP = r"\[(?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})\] "
 
 
@@ -50,7 +52,7 @@ class SentLine:
 
 
 class LogLineRefused(ValueError):
-    """The line is not of the expected form; the text names its number and the form."""
+    """The line is not of the expected form; the text names its number and the form. (What stands in a field is a TextRefused, as ever.)"""
 
 
 def format_cms_line(line: CmsLine, *, log: CmsLog) -> str:
@@ -66,8 +68,8 @@ def parse_cms_line(text: str, *, log: CmsLog, number: int) -> CmsLine:
     return CmsLine(
         at=moment(found["at"], number=number),
         pid=found["pid"].removeprefix(NO_PID),
-        kind=found["kind"].strip(),
-        sent_to=found["sent_to"].strip(),
+        kind=email_type(found["kind"], number=number),
+        sent_to=email_address(found["sent_to"], field=f"Line {number}, recipient"),
     )
 
 
@@ -94,7 +96,7 @@ def parse_test_line(text: str, *, number: int) -> SentLine:
     form = rf"(?:{STAMP})?{TEST_WORD} \| (?P<pv>[0-9]*) \| (?P<sent_to>.*?) \| (?P<meant>.*?) \| (?P<subject>.*) \| (?P<id>.*)"
     expected = "TEST MODE | PV digits | test recipient | original recipient | subject | provider id"
     found = matched(form, text, number=number, expected=expected)
-    return sent_line(found, intended_for=found["meant"].strip(), number=number)
+    return sent_line(found, intended_for=email_address(found["meant"], field=f"Line {number}, original recipient"), number=number)
 
 
 def left_after(pending: Iterable[CmsLine], *, processed: Iterable[CmsLine]) -> list[CmsLine]:
@@ -131,6 +133,12 @@ def moment(text: str, *, number: int) -> datetime:
     return at
 
 
+def email_type(text: str, *, number: int) -> str:
+    kind = one_field(text)
+    limit = KIND_LIMIT + len(TEST_PREFIX) * kind.lower().startswith(TEST_PREFIX)
+    return one_line(kind, field=f"Line {number}, e-mail type", limit=limit, required=False)
+
+
 def stamp(at: datetime | None) -> str:
     return f"[{at:{TIME}}] " if at else ""
 
@@ -138,9 +146,9 @@ def stamp(at: datetime | None) -> str:
 def sent_line(found: re.Match[str], *, intended_for: str, number: int) -> SentLine:
     return SentLine(
         pv=found["pv"],
-        sent_to=found["sent_to"].strip(),
-        subject=found["subject"].strip(),
-        provider_id=found["id"].strip(),
+        sent_to=email_address(found["sent_to"], field=f"Line {number}, recipient"),
+        subject=one_line(one_field(found["subject"]), field=f"Line {number}, subject", limit=SUBJECT_LIMIT, required=False),
+        provider_id=one_line(one_field(found["id"]), field=f"Line {number}, provider id", required=False),
         intended_for=intended_for,
         at=moment(found["at"], number=number) if found["at"] else None,
     )

@@ -163,6 +163,13 @@ def day_option(text: str) -> str:
         raise ArgumentTypeError(refusal.sentence) from None
 
 
+def path_option(text: str) -> Path:
+    """An option that names a file or a folder."""
+    if not text.strip():
+        raise ArgumentTypeError("names no file or folder: it is empty")
+    return Path(text)
+
+
 def wrong_usage(text: str) -> CommandError:
     return CommandError(text, returncode=WRONG_USAGE)
 

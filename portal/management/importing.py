@@ -16,6 +16,7 @@ from portal.management.command import (
     NEEDS_ATTENTION,
     PortalCommand,
     Report,
+    path_option,
     peak_rss_mb,
     refuse_overwriting,
     refuse_unwritable,
@@ -31,11 +32,11 @@ class ImportCommand(PortalCommand):
     kind: ClassVar[str]
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="comma-separated, UTF-8, with a header; of any size")
+        parser.add_argument("file", type=path_option, help="comma-separated, UTF-8, with a header; of any size")
         parser.add_argument("--dry-run", action="store_true", help="say what would happen; change nothing, write no file")
         parser.add_argument("--resume", action="store_true", help="go on where an interrupted import of this file stood")
         parser.add_argument(
-            "--refused-file", type=Path, metavar="FILE", help="where refused rows go (default: beside the file, .refused.csv)"
+            "--refused-file", type=path_option, metavar="FILE", help="where refused rows go (default: beside the file, .refused.csv)"
         )
 
     def work(self, *, file: Path, dry_run: bool, resume: bool, refused_file: Path | None) -> Report:

@@ -1,4 +1,6 @@
 from datetime import datetime
+from functools import partial
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from messaging.log_lines import (
     parse_sent_line,
     parse_test_line,
 )
+from messaging.text_input import TextRefused
 
 AT = datetime(2025, 1, 31, 9, 5, 7)
 LINE = CmsLine(at=AT, pid="123456", kind="bulk_status_request", sent_to="attorney@example.com")
@@ -48,11 +51,15 @@ def test_sent_and_test_lines_separate_their_fields_with_bars():
 
 moments = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1)).map(lambda at: at.replace(microsecond=0))
 numbers = st.text(alphabet="0123456789", max_size=12)
-words = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="|"), max_size=12)
+written = st.characters(exclude_categories=("C", "M", "Z"), exclude_characters="|")
+words = st.text(written, max_size=12).map(partial(normalize, "NFC"))
 subjects = st.lists(words | st.just("|"), max_size=6).map(lambda parts: " ".join(" ".join(parts).split()))
-cms_lines = st.builds(CmsLine, at=moments, pid=numbers, kind=words, sent_to=words)
-sent_lines = st.builds(SentLine, pv=numbers, sent_to=words, subject=subjects, provider_id=words, at=st.none() | moments)
-test_lines = st.builds(SentLine, pv=numbers, sent_to=words, subject=subjects, provider_id=words, intended_for=words, at=st.none() | moments)
+addresses = st.from_regex(r"[a-zA-Z0-9][a-z0-9._+]{0,20}[a-z]@[a-z]{1,20}\.example", fullmatch=True).filter(lambda one: ".." not in one)
+cms_lines = st.builds(CmsLine, at=moments, pid=numbers, kind=words, sent_to=addresses)
+sent_lines = st.builds(SentLine, pv=numbers, sent_to=addresses, subject=subjects, provider_id=words, at=st.none() | moments)
+test_lines = st.builds(
+    SentLine, pv=numbers, sent_to=addresses, subject=subjects, provider_id=words, intended_for=addresses, at=st.none() | moments
+)
 
 
 @given(line=cms_lines, log=st.sampled_from(CmsLog))
@@ -104,6 +111,35 @@ def test_a_bad_sent_line_is_refused_with_its_number(parse):
 def test_a_time_at_which_no_mail_was_sent_is_refused_with_its_line(at):
     with pytest.raises(LogLineRefused, match=r"^Line 3: "):
         parse_sent_line(f"[{at}] 73812 | a@x.example | Hello | i-1", number=3)
+
+
+FIELDS = [  # a line of a sent or a test log, what is said of its line 3, and its twin that is taken in
+    ("9001 |  | Hello | i-1", "recipient is required", "9001 | a@x.example | Hello | i-1"),
+    ("9001 | jo@stone | Hello | i-1", "recipient", "9001 | jo@stone.example | Hello | i-1"),
+    ("9001 | a@x.example\a | Hello | i-1", "recipient", "9001 | a@x.example | Hello | i-1"),
+    (f"9001 | {'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.example | s | i", "recipient", "9001 | a@b.c.d.e.example | s | i"),
+    (f"9001 | a@x.example | {'s' * 401} | i-1", "subject is 401 characters; at most 400", f"9001 | a@x.example | {'s' * 400} | i-1"),
+    ("9001 | a@x.example | Hel\0lo | i-1", "subject contains a NUL character", "9001 | a@x.example | Hel\tlo | i-1"),
+    ("9001 | a@x.example | Hello | i\x1b", "provider id", "9001 | a@x.example | Hello | "),
+    ("TEST MODE | 9001 | t@x.example |  | s | i", "original recipient is required", "TEST MODE | 9001 | t@x.example | a@x.example | s | i"),
+]
+
+
+@pytest.mark.parametrize(("refused", "said", "twin"), FIELDS)
+def test_a_field_that_the_record_cannot_hold_is_refused_with_its_line(refused, said, twin):
+    parse = parse_test_line if refused.startswith("TEST") else parse_sent_line
+    with pytest.raises(TextRefused, match=rf"^Line 3, .*{said}"):
+        parse(refused, number=3)
+
+    assert parse(twin, number=4).sent_to
+
+
+def test_the_type_of_a_test_mail_may_be_longer_by_its_mark():
+    line = f"[2025-01-31 09:05:07] PID: 12 | Email Type: %s{'k' * 60} | Sent to: a@x.example"
+
+    assert len(parse_cms_line(line % "test_", log=CmsLog.PENDING, number=1).kind) == 65
+    with pytest.raises(TextRefused, match=r"^Line 2, e-mail type is 65 characters; at most 60"):
+        parse_cms_line(line % "other", log=CmsLog.PENDING, number=2)
 
 
 def test_processing_pid_12_leaves_pid_123_pending():  # S0-016

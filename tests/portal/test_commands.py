@@ -222,6 +222,15 @@ def test_a_batch_is_exported_with_its_texts_and_what_is_left_out(template, tmp_p
     assert run("bulk_send", "--template=status-request", "--pid=101", f"--export={tmp_path / 'no' / 'batch.json'}")[0] == 1
 
 
+def test_cron_is_alerted_where_every_case_that_was_named_is_left_out(template):
+    make_case(1, attorney_email="")
+    words = ("bulk_send", "--template=status-request", "--pid=101")
+
+    assert [run(*words)[0], run(*words, "--yes")[0]] == [0, 3]
+    Case.objects.update(attorney_email="jo@stone.example")
+    assert asked(*words, "--yes")[0] == 0
+
+
 def test_the_stats_keep_test_and_production_apart(template):
     first, second = make_case(1), make_case(2)
     run("bulk_send", "--template=status-request", "--pid=101", "--yes")
@@ -325,6 +334,7 @@ def test_cmd_07_while_another_tries_all_notes_this_one_says_so_and_ends(sandbox)
     with psycopg.connect(environment()["DATABASE_URL"]) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [ONE_AT_A_TIME])
         code, facts = asked("add_session_cms_notes")
+        other.execute("SELECT pg_advisory_unlock(%s)", [ONE_AT_A_TIME])  # a connection that closes gives it back a moment later
     assert (code, facts["already_running"], facts["attempted"], sandbox.note_ledger()) == (0, True, 0, [])
 
     assert asked("add_session_cms_notes")[1]["processed"] == 1
@@ -414,9 +424,13 @@ BROKEN = [  # the file, its text, exit code, what is said
         1,
         "pending.log: Line 1: '2025-02-30 09:05:07' is not a date",
     ),
+    ("sent", "9001 |  | Status | gm1\n", 1, "sent.log: Line 1, recipient is required."),
+    ("test", f"TEST MODE | 9001 | t@x.example | a@x.example | {'s' * 401} | gm4\n", 1, "test.log: Line 1, subject is 401 characters"),
     ("pending", "\xff", 1, "pending.log: Line 1: expected"),
     ("map", "PV\n9001\n", 1, "map.log: Column 'PID' is missing."),
     ("map", "PV,PID\n9001,10a\n", 1, "map.log: Row 2, column 'PID' must be digits"),
+    ("map", "PV,PID\n9001,101\n9001,102\n", 1, "map.log: Row 3 says PV 9001 is PID 102, but row 2 says PV 9001 is PID 101."),
+    ("map", "PV,PID\n9001,101\n9002,101\n", 1, "map.log: Row 3 says PV 9002 is PID 101, but row 2 says PV 9001 is PID 101."),
     ("map", "PV,PID\n9001\n", 1, "map.log: Row 2 has 1 values, the header has 2."),
 ]
 
@@ -483,6 +497,23 @@ def test_nothing_is_imported_by_a_dry_run_or_where_one_refused_row_stops_all(db,
     file.write_text(f"{HEADER}\n{ADA}\n{BEN}\n")
     code, facts = asked("import_cases", str(file), option)
     assert (code, facts["new"], Case.objects.count()) == (0, 2, 0 if option == "--dry-run" else 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "told"), [((), "1 rows are new, 0 changed, 0 unchanged, 1 were"), (("--all-or-nothing",), "Nothing was imported, 1 were")]
+)
+def test_where_refused_rows_cannot_be_written_what_was_done_is_told(db, tmp_path, option, told):
+    file = tmp_path / "cases.csv"
+    file.write_text(f"{HEADER}\n{ADA}\n{BEN.replace('9002', '9oo2')}\n")
+    (tmp_path / "cases.refused.csv").mkdir()
+
+    code, out, err = run("import_cases", str(file), *option)
+    assert (code, out, Case.objects.count()) == (1, "", 0 if option else 1)
+    assert f"{told} refused. Cannot write {tmp_path / 'cases.refused.csv'}: Is a directory." in err
+
+    left = tmp_path / "left.csv"
+    assert asked("import_cases", str(file), "--refused-file", str(left))[1]["refused"] == 1
+    assert "9oo2" in left.read_text()
 
 
 def test_a_file_that_is_not_there_or_not_a_table_imports_nothing(db, tmp_path):
@@ -674,7 +705,9 @@ def test_cmd_16_a_reader_that_has_gone_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("words", [("send_due_messages", "--wrong"), ("bulk_send",), ("import_cases",), ("cms_logs",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("send_due_messages", "--wrong"), ("bulk_send",), ("import_cases",), ("cms_logs",), ("cms_logs", "--out=")], ids=" ".join
+)
 def test_cmd_17_wrong_usage_shows_the_usage(db, capsys, words):
     assert run(*words)[0] == 2
     assert capsys.readouterr().err.startswith(f"usage: manage.py {words[0]}")

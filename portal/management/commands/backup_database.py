@@ -7,14 +7,14 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from messaging import backup
-from portal.management.command import PortalCommand, Report
+from portal.management.command import PortalCommand, Report, path_option
 
 
 class Command(PortalCommand):
     help = "Backs the database up and reads the file back before it gets its name. Verified backups are kept for 7 days."
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("--to", type=Path, metavar="DIR", help="the folder; default BACKUP_DIR")
+        parser.add_argument("--to", type=path_option, metavar="DIR", help="the folder; default BACKUP_DIR")
 
     def work(self, *, to: Path | None, **told: Any) -> Report:
         try:

@@ -16,7 +16,17 @@ from messaging.models.case import Category
 from messaging.outbox import Sender
 from messaging.text_input import TextRefused
 from portal import tasks, wiring
-from portal.management.command import PortalCommand, Report, refuse_unwritable, whole, write_text, wrong_usage
+from portal.management.command import (
+    DONE,
+    NEEDS_ATTENTION,
+    PortalCommand,
+    Report,
+    path_option,
+    refuse_unwritable,
+    whole,
+    write_text,
+    wrong_usage,
+)
 from portal.template_fields import for_cases
 
 PREVIEWED = 10
@@ -38,7 +48,7 @@ class Command(PortalCommand):
         parser.add_argument("--limit", type=whole(1), help="at most so many e-mails")
         parser.add_argument("--mode", choices=Mode.values, help="test or production (default: MAIL_MODE)")
         parser.add_argument("--yes", action="store_true", help="queue them; without it nothing is queued")
-        parser.add_argument("--export", type=Path, metavar="FILE", help="write every e-mail and what is left out to a JSON file")
+        parser.add_argument("--export", type=path_option, metavar="FILE", help="write every e-mail and what is left out to a JSON file")
 
     def work(self, *, mode: str | None, template: str, yes: bool, export: Path | None, **told: Any) -> Report:
         if export:
@@ -54,7 +64,8 @@ class Command(PortalCommand):
         if yes and prepared:
             facts |= queue(prepared, skips, version=version, sender=sender, name=name_of(version, selection))
         facts |= {"skipped": [asdict(skip) for skip in skips], "preview": [row(one, sender) for one in prepared[:PREVIEWED]]}
-        return Report(facts=facts, text=told_in_words(facts))
+        all_left_out = yes and bool(skips) and not prepared
+        return Report(facts=facts, text=told_in_words(facts), exit_code=NEEDS_ATTENTION if all_left_out else DONE)
 
 
 def sender_for(mode: str | None) -> Sender:

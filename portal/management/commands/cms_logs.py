@@ -7,14 +7,14 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from messaging import cms_logs
-from portal.management.command import PortalCommand, Report
+from portal.management.command import PortalCommand, Report, path_option
 
 
 class Command(PortalCommand):
     help = "Writes the logs that older installations kept: pending, processed and added notes, sent and test e-mails."
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder they are written to")
+        parser.add_argument("--out", type=path_option, required=True, metavar="DIR", help="the folder they are written to")
 
     def work(self, *, out: Path, **told: Any) -> Report:
         try:

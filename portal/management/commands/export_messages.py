@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from messaging import export
-from portal.management.command import PortalCommand, Report, a_reader_may_leave, whole, written, wrong_usage
+from portal.management.command import PortalCommand, Report, a_reader_may_leave, path_option, whole, written, wrong_usage
 
 
 class Command(PortalCommand):
@@ -18,7 +18,7 @@ class Command(PortalCommand):
     def options(self, parser: CommandParser) -> None:
         parser.add_argument("--format", choices=export.FORMS, default="csv", help="default csv")
         parser.add_argument("--days", type=whole(1, 36_500), default=30, metavar="N", help="default 30")
-        parser.add_argument("--out", type=Path, metavar="FILE", help="where it is written; without it, stdout")
+        parser.add_argument("--out", type=path_option, metavar="FILE", help="where it is written; without it, stdout")
 
     def handle(self, *args: Any, **told: Any) -> None:
         if told["json"] and told["out"] is None and told["format"] != "json":

@@ -18,6 +18,7 @@ from portal.management.command import (
     PortalCommand,
     Report,
     contents,
+    path_option,
     peak_rss_mb,
     refuse_overwriting,
     refuse_unwritable,
@@ -33,11 +34,11 @@ class Command(PortalCommand):
     )
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="comma-separated, UTF-8, with a header")
+        parser.add_argument("file", type=path_option, help="comma-separated, UTF-8, with a header")
         parser.add_argument("--dry-run", action="store_true", help="say what would happen; change nothing, write no file")
         parser.add_argument("--all-or-nothing", action="store_true", help="import nothing if any row is refused")
         parser.add_argument(
-            "--refused-file", type=Path, metavar="FILE", help="where refused rows go (default: beside the file, .refused.csv)"
+            "--refused-file", type=path_option, metavar="FILE", help="where refused rows go (default: beside the file, .refused.csv)"
         )
         parser.add_argument("--resume", action="store_true", help="after an interruption: nothing was left half done, so it begins again")
 
@@ -54,7 +55,7 @@ class Command(PortalCommand):
         path = None
         if done.refused and not dry_run:
             path = refused_file or file.with_name(f"{file.stem}.refused.csv")
-            write_text(path, importing_cases.refused_file(sheet, done.refused))
+            write_refused(path, sheet, done)
         facts = {
             "rows": done.rows,
             "new": done.new,
@@ -77,6 +78,16 @@ def read(file: Path) -> Sheet:
         return read_csv(contents(file), columns=COLUMNS)
     except (SheetRefused, TextRefused) as refusal:
         raise CommandError(f"{file.name}: {refusal} Nothing was imported.") from None
+
+
+def write_refused(path: Path, sheet: Sheet, done: Imported) -> None:
+    """The refused rows are in that file; where it cannot be written, what became of the others is told all the same."""
+    try:
+        write_text(path, importing_cases.refused_file(sheet, done.refused))
+    except CommandError as trouble:
+        taken = f"{done.new} rows are new, {done.changed} changed, {done.unchanged} unchanged" if done.merged else "Nothing was imported"
+        told = f"{taken}, {len(done.refused)} were refused. {trouble}"
+        raise CommandError(f"{told} Run it again with a --refused-file that can be written: what is imported stays as it is.") from trouble
 
 
 def told_in_words(done: Imported, facts: dict[str, Any]) -> str:

@@ -9,14 +9,14 @@ from django.utils import timezone
 
 from messaging import delivery_facts
 from messaging.bounces import LARGEST_BYTES
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, contents
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, contents, path_option
 
 
 class Command(PortalCommand):
     help = "Takes in delivery reports (RFC 3464), one mail per file, or one on stdin as a mail server pipes it. Twice is once."
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="without any: stdin")
+        parser.add_argument("files", nargs="*", type=path_option, metavar="FILE", help="without any: stdin")
 
     def work(self, *, files: list[Path], **told: Any) -> Report:
         mails = [contents(file) for file in files] if files else [sys.stdin.buffer.read(LARGEST_BYTES + 1)]

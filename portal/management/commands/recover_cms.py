@@ -1,5 +1,6 @@
 """What the logs of an old installation say is still owed."""
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from messaging.models import Case
 from messaging.sheets import Columns, SheetRefused, read_csv
 from messaging.text_input import TextRefused, decoded, digits
 from portal import tasks
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, contents, wrong_usage
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, contents, path_option, wrong_usage
 
 MAP = Columns(names={"pv": "PV", "pid": "PID", "cms": "PID"}, needed=("PV", "PID"))
 Parser = Callable[..., Any]
@@ -30,8 +31,10 @@ class Command(PortalCommand):
 
     def options(self, parser: CommandParser) -> None:
         for name, what in (("sent", "sent_emails.log"), ("test", "test_emails.log"), ("pending", "pending"), ("processed", "processed")):
-            parser.add_argument(f"--{name}-log", type=Path, metavar="FILE", help=f"the old installation's {what} log")
-        parser.add_argument("--map", type=Path, metavar="FILE", help="CSV with the columns PV and PID (default: the cases of the portal)")
+            parser.add_argument(f"--{name}-log", type=path_option, metavar="FILE", help=f"the old installation's {what} log")
+        parser.add_argument(
+            "--map", type=path_option, metavar="FILE", help="CSV with the columns PV and PID (default: the cases of the portal)"
+        )
         parser.add_argument("--requeue", action="store_true", help="take the e-mails that owe a note in")
 
     def work(self, *, requeue: bool, **told: Any) -> Report:
@@ -70,23 +73,27 @@ def lines(path: Path | None, parse: Parser, **options: Any) -> list[Any]:
         return []
     try:
         text = decoded(contents(path), field="The file")
-        return [parse(line, number=number, **options) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+        numbered = enumerate(re.split("\r\n?|\n", text), start=1)
+        return [parse(line, number=number, **options) for number, line in numbered if line.strip()]
     except (LogLineRefused, TextRefused) as refusal:
         raise CommandError(f"{path.name}: {refusal} Correct that line or take it out; nothing was taken in.") from None
 
 
 def pids_of(path: Path) -> dict[str, str]:
+    """The PID of every PV in the map. One PV with two PIDs, or one PID for two PVs, is refused: a note would go into another's file."""
+    seen: dict[str, tuple[int, str, str]] = {}
     try:
-        rows = read_csv(contents(path), columns=MAP).rows
-        if wrong := next((row for row in rows if row.problem), None):
-            raise SheetRefused(wrong.problem)
-        return {number(row.values["PV"], row.number, "PV"): number(row.values["PID"], row.number, "PID") for row in rows}
+        for row in read_csv(contents(path), columns=MAP).rows:
+            if row.problem:
+                raise SheetRefused(row.problem)
+            pv, pid = (digits(row.values[column], field=f"Row {row.number}, column '{column}'") for column in MAP.needed)
+            for number in (f"PV {pv}", f"PID {pid}"):
+                first, *said = seen.setdefault(number, (row.number, pv, pid))
+                if said != [pv, pid]:
+                    raise SheetRefused(f"Row {row.number} says PV {pv} is PID {pid}, but row {first} says PV {said[0]} is PID {said[1]}.")
     except (SheetRefused, TextRefused) as refusal:
         raise CommandError(f"{path.name}: {refusal} Nothing was taken in.") from None
-
-
-def number(text: str, row: int, column: str) -> str:
-    return digits(text, field=f"Row {row}, column '{column}'")
+    return {pv: pid for _, pv, pid in seen.values()}
 
 
 def told_in_words(found: Findings, facts: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
 from messaging import backup, restoring
-from portal.management.command import PortalCommand, Report, wrong_usage
+from portal.management.command import PortalCommand, Report, path_option, wrong_usage
 from portal.management.commands.verify_backup import chosen
 
 
@@ -16,7 +16,7 @@ class Command(PortalCommand):
     help = "Restores a backup into a new database, which DATABASE_URL may then name. Never into one that exists."
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the newest backup")
+        parser.add_argument("file", nargs="?", type=path_option, metavar="FILE", help="default: the newest backup")
         parser.add_argument("--to", required=True, metavar="NAME", help="the name of the new database")
 
     def work(self, *, file: Path | None, to: str, **told: Any) -> Report:

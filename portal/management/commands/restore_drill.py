@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from messaging import backup, invariants, restoring
 from portal import wiring
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, path_option
 from portal.management.commands.verify_backup import chosen
 
 
@@ -18,7 +18,7 @@ class Command(PortalCommand):
     )
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the newest backup")
+        parser.add_argument("file", nargs="?", type=path_option, metavar="FILE", help="default: the newest backup")
 
     def work(self, *, file: Path | None, **told: Any) -> Report:
         try:

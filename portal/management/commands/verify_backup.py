@@ -7,14 +7,14 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from messaging import backup
-from portal.management.command import PortalCommand, Report, wrong_usage
+from portal.management.command import PortalCommand, Report, path_option, wrong_usage
 
 
 class Command(PortalCommand):
     help = "Reads a backup to its end and compares its digest with the one on record; without FILE, the newest backup."
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("file", nargs="?", type=Path, metavar="FILE")
+        parser.add_argument("file", nargs="?", type=path_option, metavar="FILE")
 
     def work(self, *, file: Path | None, **told: Any) -> Report:
         began = time.monotonic()
