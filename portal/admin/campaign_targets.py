@@ -16,7 +16,8 @@ from campaigns.models import CampaignInstance, Targeted
 from portal import tasks
 from portal.admin import cells
 from portal.admin.acts import Act
-from portal.admin.records import COUNTED_AT_MOST, Desk, Table
+from portal.admin.listing import COUNTED_AT_MOST
+from portal.admin.records import Desk, Table
 from portal.admin.target_form import TargetForm
 
 MAY_TARGET = "campaigns.add_contactcampaign"

@@ -222,7 +222,7 @@ class NoteDesk(ReadOnly):
     def helps(self, note: CmsNote) -> SafeString:
         return buttons(self, note)
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """A case's page links to its notes."""
         return lookup == OF_CASE or super().lookup_allowed(lookup, value, request)
 

@@ -1,4 +1,4 @@
-"""What every desk shares: records are looked at and acted upon, never edited; lists stay quick however many rows there are."""
+"""What every desk shares: records are looked at and acted upon, never edited."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,16 +6,12 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin import helpers
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
-from django.db import DataError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -23,46 +19,10 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from portal.admin.acts import MOST_AT_ONCE, Act, ActRefused
+from portal.admin.listing import BoundedPaginator, DeskChangeList, is_plain
 
-COUNTED_AT_MOST = 10_000  # rows; beyond that a list says "over 10,000" instead of counting on
 LONGEST_PARAMETER = 500  # characters in one part of a list's address
 FILTERS = "_changelist_filters"  # Django's own name for the list one came from
-
-
-class Over(int):
-    """A count that was given up."""
-
-    def __str__(self) -> str:
-        return f"over {int(self) - 1:,}"
-
-
-class BoundedPaginator(Paginator):
-    """Counts so far as pages are worth turning, never a whole large table."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        found = rows.order_by().values("pk")[: COUNTED_AT_MOST + 1].count()
-        return Over(found) if found > COUNTED_AT_MOST else found
-
-
-class DeskChangeList(ChangeList):
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
-        return super().get_queryset(request, exclude_parameters).defer(*self.model_admin.list_defer)
-
-    def get_results(self, request: HttpRequest) -> None:
-        """A part of the address that no column can be compared with, a year 0 or half a pattern, is told as any wrong one."""
-        try:
-            with transaction.atomic():
-                super().get_results(request)
-                rows: list[Any] = list(self.result_list)
-        except (ValueError, IndexError, OverflowError, DataError) as unfit:
-            raise IncorrectLookupParameters(unfit) from unfit
-        self.result_list: Any = rows
-        for row in rows:
-            row.list_query = request.GET.urlencode()
-            row.acts = self.model_admin.acts_on(row, request, listed=True)
-        self.model_admin.prepare(rows)
 
 
 @dataclass(frozen=True)
@@ -214,6 +174,10 @@ class Desk(ModelAdmin):
         return super().response_action(request, queryset)
 
     # lists and pages
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """No pattern, and no function of a column, is run over a whole table because an address says so."""
+        return is_plain(self.model, lookup) and super().lookup_allowed(lookup, value, request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return DeskChangeList

@@ -13,7 +13,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from messaging.models import Case, Message, Status
-from portal.admin.records import BoundedPaginator
+from portal.admin.listing import BoundedPaginator
 from tests.portal.desk_rows import a_case, a_message, a_template, staff, superuser
 from tests.portal.quotes.rows import make_quote
 
@@ -171,6 +171,14 @@ def test_a_day_that_is_none_is_told_so():
         "campaigns/emailschedule/?send_on__year=0",
         "campaigns/emailschedule/?send_on__year=10000",
         "messaging/message/?subject__iregex=*",
+        "messaging/message/?kind__trigram_similar=x",
+        "messaging/message/?case__patient_name__unaccent=x",
+        "messaging/message/?case__status__regex=a",
+        "messaging/message/?pk__regex=1",
+        "messaging/message/?kind__contains=a",
+        "messaging/message/?created_at__date__gte=2026-01-01",
+        "messaging/message/?headers__a__b=1",
+        "messaging/message/?nothing__at__all=1",
         "auth/user/?username__regex=[",
     ],
 )
@@ -303,7 +311,7 @@ def test_the_list_of_messages_is_read_by_an_index(many_messages):
 
 
 def test_a_long_list_is_counted_so_far_as_pages_are_worth_turning(monkeypatch):
-    monkeypatch.setattr("portal.admin.records.COUNTED_AT_MOST", 2)
+    monkeypatch.setattr("portal.admin.listing.COUNTED_AT_MOST", 2)
     for number in range(4):
         a_case(number)
 
