@@ -27,6 +27,25 @@ FIELDS = {  # name: what staff read beside it, in the order they look for it
     "today": "The day the e-mail is written",
 }
 
+EXAMPLE: Mapping[str, Value] = {  # a mail to a contact who says everything: templates are tried by it before they are kept, and previewed
+    "first_name": "Ada",
+    "last_name": "Example",
+    "full_name": "Ada Example",
+    "state": "TX",
+    "zip_code": "75001",
+    "carrier": "Example Health",
+    "effective_date": date(2026, 12, 1),
+    "event_date": date(2026, 12, 6),
+    "campaign_name": "Our campaign",
+    "skipped_emails": [{"title": "a greeting for your birthday"}],
+    "plans_url": "https://office.example/plans",
+    "sender_name": "The Office",
+    "office_name": "The Office",
+    "office_phone": "555-0100",
+    "office_address": "1 Main Street",
+    "today": date(2026, 11, 22),
+}
+
 TITLES = {  # what a contact is told that a skipped mail was about
     "birthday": "a greeting for your birthday",
     "effective_date": "the yearly review of your policy",

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from campaigns.contact_fields import FIELDS
+from campaigns.contact_fields import EXAMPLE
 from campaigns.models import EmailSchedule
 from campaigns.rules.email_types import FIXED_NAMES
 from messaging import rendering
@@ -97,6 +97,6 @@ def read(name: str, *, email_type: str) -> Words | TemplateUnfit:
     if version is None:
         return TemplateUnfit(f"{email_type}: the template {name} has no words yet. Write them, then hand over again.")
     words = Words(version)
-    if problems := rendering.check(words.source, fields=FIELDS.keys()):
+    if problems := rendering.check(words.source, example=EXAMPLE):
         return TemplateUnfit(f"{email_type}: the template {name} cannot be used. {problems[0]}")
     return words

@@ -1,5 +1,6 @@
 """The fields that a template about a case may use, and what they hold for one case. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -23,6 +24,25 @@ FIELDS = {  # name: what staff read beside it, in the order they look for it
     "office_phone": "Our office's telephone number",
     "office_address": "Our office's postal address",
     "today": "The day the e-mail is written",
+}
+
+
+EXAMPLE: Mapping[str, Value] = {  # a case that says everything, by which templates are tried before they are kept
+    "patient_name": "Ana Ruiz",
+    "pid": "120034",
+    "pv": "73812",
+    "date_of_injury": date(2025, 3, 1),
+    "law_firm": "Hill Law",
+    "attorney_name": "Lee Moss",
+    "attorney_email": "lee.moss@hill.example",
+    "attorney_phone": "555-0101",
+    "balance": Decimal("1234.50"),
+    "case_status": "active",
+    "sender_name": "Sam Reyes",
+    "office_name": "The Office",
+    "office_phone": "555-0100",
+    "office_address": "1 Main Street",
+    "today": date(2026, 11, 22),
 }
 
 

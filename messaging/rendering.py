@@ -1,19 +1,19 @@
 """The templates that staff edit: checked when they are saved, rendered without a gap or not at all. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from django.template import Context
-from django.template.base import FilterExpression, NodeList, TextNode, Variable, VariableNode
+from django.template.base import FilterExpression, NodeList, TextNode, Token, Variable, VariableNode
 from django.template.defaulttags import ForNode, IfNode
 from django.utils.html import conditional_escape
 
 from messaging import html_bodies, template_language, text_input
 from messaging.merge_fields import Value
-from messaging.template_language import Role
+from messaging.template_language import Flaw, Role
 
 SUBJECT_LIMIT = 250  # characters, rendered
 SOURCE_LIMIT = 100_000  # characters in one part
@@ -70,8 +70,12 @@ class MissingVariables(Exception):
         super().__init__(f"No value for {', '.join(self.names)}: fill it in, or give the template a default for it.")
 
 
-def check(source: TemplateSource, *, fields: Collection[str]) -> list[Problem]:
-    """Everything that stands in the way of using `source` with `fields`; empty when it is fit to be saved."""
+def check(source: TemplateSource, *, example: Mapping[str, Value]) -> list[Problem]:
+    """Everything that stands in the way of using `source`; empty when it is fit to be saved.
+
+    `example` has a value, and not an empty one, for every field that a template of this kind may name.
+    """
+    fields, full = list(field_names(example)), Context({name: plain_value(value) for name, value in example.items()})
     problems = outer_problems(source)
     unread = {problem.part for problem in problems}
     for part, text in parts(source):
@@ -79,9 +83,38 @@ def check(source: TemplateSource, *, fields: Collection[str]) -> list[Problem]:
             continue
         parsed = template_language.parse(text, html=part == "html")
         in_html = html_bodies.flaws(text) if part == "html" and not parsed.flaws else ()
-        found = sorted([*parsed.flaws, *template_language.unknown(parsed, fields=fields), *in_html])
+        flaws = [*parsed.flaws, *template_language.unknown(parsed, fields=fields)]
+        found = sorted([*(flaws or misfits(parsed.nodes, full)), *in_html])
         problems += [Problem(part=part, line=line, sentence=sentence) for line, sentence in found[:PROBLEMS_LIMIT]]
     return problems
+
+
+def field_names(example: Mapping[str, Value]) -> Iterator[str]:
+    """The fields by name, and the columns of a list as "cases.pid"."""
+    for name, value in example.items():
+        yield from (f"{name}.{column}" for column in value[0]) if isinstance(value, list) else [name]
+
+
+def misfits(nodes: Iterable[Any], full: Context) -> Iterator[Flaw]:
+    """What shows nothing though nothing is missing, on branches taken or not: a number as money, the hour of a day."""
+    for node in nodes:
+        if isinstance(node, IfNode):
+            for _, branch in node.conditions_nodelists:
+                yield from misfits(branch, full)
+        elif isinstance(node, ForNode):
+            rows = cast(FilterExpression, node.sequence).resolve(full)
+            with full.push(**{node.loopvars[0]: rows[0], "forloop": {"counter": 1, "first": True, "last": True}}):
+                yield from misfits(node.nodelist_loop, full)
+            yield from misfits(node.nodelist_empty, full)
+        elif isinstance(node, VariableNode) and shows_nothing(node.filter_expression, full):
+            token = cast(Token, node.token)
+            sentence = f"'{{{{ {token.contents} }}}}' shows nothing, whatever the case or contact: use another filter, or none."
+            yield Flaw(cast(int, token.lineno), sentence)
+
+
+def shows_nothing(expression: FilterExpression, context: Context) -> bool:
+    value = expression.var.resolve(context) if expression.is_var else expression.var
+    return leaves_gap(expression, value, expression.resolve(context))
 
 
 def render(source: TemplateSource, *, values: Mapping[str, Value]) -> Rendered:

@@ -96,6 +96,16 @@ def spelled_date(value: object, form: str = "F j, Y") -> str:
         return ""
 
 
+def pluralize(value: object, endings: object = "s") -> str:
+    """The ending for one or for several; a figure given as endings is read as text."""
+    return defaultfilters.pluralize(value, str(endings))
+
+
+def yesno(value: Any, words: object = None) -> object:
+    """The first word for what is there, the second for what is not."""
+    return defaultfilters.yesno(value, None if words is None else str(words))
+
+
 def simple_for(parser: Parser, token: Token) -> ForNode:
     """A loop with one variable over one list, which is all that can be bounded and checked before it runs."""
     node: Any = do_for(parser, token)
@@ -113,10 +123,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "length": defaultfilters.length,
     "lower": defaultfilters.lower,
     "money": money,
-    "pluralize": defaultfilters.pluralize,
+    "pluralize": pluralize,
     "title": defaultfilters.title,
     "upper": defaultfilters.upper,
-    "yesno": defaultfilters.yesno,
+    "yesno": yesno,
 }
 HTML_FILTERS = {**FILTERS, "linebreaks": defaultfilters.linebreaks_filter}
 NAME_OF_FILTER = {function: name for name, function in HTML_FILTERS.items()}

@@ -14,14 +14,6 @@ from messaging.merge_fields import Sender, Value
 from messaging.models import Case, EmailTemplate
 from portal import wiring
 
-EXAMPLE: Mapping[str, Value] = {  # a contact as a preview shows one
-    "first_name": "Ada",
-    "last_name": "Example",
-    "state": "TX",
-    "zip_code": "75001",
-    "carrier": "Example Health",
-}
-
 
 def for_cases() -> QuerySet:
     """The templates in use that a batch of mails about cases may be written with."""
@@ -33,6 +25,11 @@ def fields_of(kind: str) -> Mapping[str, str]:
     return contact_fields.FIELDS if is_about_contacts(kind) else merge_fields.FIELDS
 
 
+def example_of(kind: str) -> Mapping[str, Value]:
+    """A value for every one of them, by which a template is tried before it is kept."""
+    return contact_fields.EXAMPLE if is_about_contacts(kind) else merge_fields.EXAMPLE
+
+
 def values_of(kind: str, *, case: Case, by: Any) -> dict[str, Value]:
     """Their values for this case; templates about contacts are filled in for a made-up one."""
     sender, today = Sender(**wiring.office(by)), wiring.today()
@@ -40,5 +37,5 @@ def values_of(kind: str, *, case: Case, by: Any) -> dict[str, Value]:
         return merge_fields.values_for(case, sender=sender, today=today)
     coming = today + timedelta(days=14)
     occasion = Occasion(event_on=coming, campaign="Our campaign", skipped=["birthday", "aep"])
-    example = {**EXAMPLE, "effective_date": coming.replace(day=1)}
-    return contact_fields.values_for(example, occasion=occasion, sender=sender, plans_url=wiring.plans_url(), today=today)
+    contact = {**contact_fields.EXAMPLE, "effective_date": coming.replace(day=1)}
+    return contact_fields.values_for(contact, occasion=occasion, sender=sender, plans_url=wiring.plans_url(), today=today)

@@ -9,6 +9,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from messaging import text_input
+from portal.text_fields import TypedText
+
 MOST_AT_ONCE = 1_000  # rows that one confirmation may cover
 
 CarryOut = Callable[[HttpRequest, QuerySet, Mapping[str, Any]], int]
@@ -23,9 +26,10 @@ class Confirmation(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(
+    reason = TypedText(
+        named="The reason",
+        read=text_input.many_lines,
         max_length=500,
-        strip=True,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "autofocus": True}),
         help_text="The next person reads this beside the record.",
         error_messages={"required": "Give a reason: the next person must be able to see why."},

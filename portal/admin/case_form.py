@@ -10,6 +10,7 @@ from messaging.models import Acknowledgment, Case
 from messaging.models.case import UNKNOWN_INJURY_YEAR
 from portal import wiring
 from portal.admin.careful_form import CarefulForm, address_field
+from portal.text_fields import TypedText
 
 CLEANERS = {  # field: how it is read, its label, its limit, whether it must be there
     "pid": (text_input.digits, "PID", 20, False),
@@ -87,10 +88,14 @@ class CaseForm(CarefulForm):
 
 
 class AcknowledgmentForm(forms.ModelForm):
+    reason = TypedText(named="The reason", max_length=100, widget=UnfoldAdminTextInputWidget)
+    notes = TypedText(
+        named="The notes", read=text_input.many_lines, required=False, max_length=2_000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 1})
+    )
+
     class Meta:
         model = Acknowledgment
         fields = ["reason", "notes", "review_on"]
-        widgets = {"notes": UnfoldAdminTextareaWidget(attrs={"rows": 1})}
 
     def clean_review_on(self) -> Any:
         day = self.cleaned_data["review_on"]

@@ -7,10 +7,12 @@ from django import forms
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
 
+from messaging import text_input
 from portal.config import kinds
 from portal.config.data import ConfigRefused
 from portal.config.json_text import LONGEST_DATA, from_json
 from portal.config.models import ConfigSeries
+from portal.text_fields import TypedText
 
 LATEST_YEAR = 2200
 
@@ -29,7 +31,9 @@ class VersionForm(forms.Form):
         widget=UnfoldAdminSplitDateTimeWidget,
         help_text="Leave it empty to begin at once. The version before ends there.",
     )
-    note = forms.CharField(
+    note = TypedText(
+        named="The reason",
+        read=text_input.many_lines,
         label="Why",
         max_length=kinds.LONGEST_NOTE,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),

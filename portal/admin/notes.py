@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from messaging import note_decisions, text_input
+from messaging import note_decisions
 from messaging.models import CmsNote, Message, NoteAttempt, NoteStatus
 from messaging.notes import wording
 from portal import tasks, wiring
@@ -23,6 +23,7 @@ from portal.admin import cells
 from portal.admin.acts import Act, ActRefused
 from portal.admin.messages import some_cases
 from portal.admin.records import ReadOnly, Table, buttons
+from portal.text_fields import TypedText
 
 REFERENCE_LIMIT = 100  # characters
 MOST_MESSAGES_FOUND = 2_000  # messages whose notes one search may show
@@ -30,7 +31,8 @@ OF_CASE = "message__case__id__exact"
 
 
 class ConfirmForm(forms.Form):
-    remote_id = forms.CharField(
+    remote_id = TypedText(
+        named="The reference",
         label="The CMS's own reference of the note",
         required=False,
         max_length=REFERENCE_LIMIT,
@@ -38,13 +40,6 @@ class ConfirmForm(forms.Form):
         help_text="As the CMS shows it beside the note.",
     )
     without_reference = forms.BooleanField(label="The CMS shows no reference", required=False, widget=UnfoldBooleanSwitchWidget)
-
-    def clean_remote_id(self) -> str:
-        try:
-            given = self.cleaned_data["remote_id"]
-            return text_input.one_line(given, field="The reference", limit=REFERENCE_LIMIT, required=False)
-        except text_input.TextRefused as refusal:
-            raise forms.ValidationError(refusal.sentence) from None
 
     def clean(self) -> dict[str, Any]:
         answers = super().clean() or {}

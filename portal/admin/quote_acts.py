@@ -17,6 +17,7 @@ from portal import tasks, wiring
 from portal.admin.acts import Act, ActRefused, ReasonForm
 from portal.quotes import legs, review
 from portal.quotes.models import MOVES, Quote, Status
+from portal.text_fields import TypedText
 
 MOST_RINGS = 50  # quotes that one act has priced out of their turn
 BY_HAND = "Asked for on the quote's page"  # where nobody gave another reason
@@ -24,11 +25,11 @@ TRIABLE = ("", "failed", "held")  # states of a mail
 
 
 class WhyForm(forms.Form):
-    reason = forms.CharField(
+    reason = TypedText(
+        named="The reason",
         required=False,
         label="Reason (you may leave it empty)",
         max_length=500,
-        strip=True,
         widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
         help_text="What has changed since, if anything. The next person reads it beside the mail.",
     )

@@ -12,20 +12,22 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from messaging import text_input
 from portal import tasks, wiring
 from portal.admin import quote_pages, quote_story
 from portal.quotes import amounts, review
 from portal.quotes.models import Quote, Status
+from portal.text_fields import TypedText
 
 FREE_LINES = 2  # empty ones below those that are there
 MAY_APPROVE = "portal.approve_quote"
 
 
 class LineForm(forms.Form):
-    label = forms.CharField(
+    label = TypedText(
+        named="What it is for",
         required=False,
         max_length=amounts.LONGEST_LABEL,
-        strip=True,
         widget=UnfoldAdminTextInputWidget(attrs={"aria-label": "What it is for"}),
     )
     amount = forms.DecimalField(
@@ -49,9 +51,10 @@ Lines = forms.formset_factory(LineForm, extra=FREE_LINES, max_num=amounts.MOST_L
 
 
 class NoteForm(forms.Form):
-    note = forms.CharField(
+    note = TypedText(
+        named="The note",
+        read=text_input.many_lines,
         max_length=2_000,
-        strip=True,
         label="What you checked",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="It stays with the quote, under your name. The customer does not see it.",

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from messaging import text_input
 from portal import wiring
 from portal.admin import cells, quote_pages, quote_story
 from portal.admin.acts import Act
@@ -26,6 +27,7 @@ from portal.admin.quotes_import import QuoteImport
 from portal.admin.records import Desk, Table, buttons
 from portal.quotes import legs
 from portal.quotes.models import AiCall, Kind, Outcome, Quote, Status
+from portal.text_fields import TypedText
 
 LEG_OF = {"try_customer": "customer", "try_admin": "admin"}  # the acts that a row shows only where they help
 TONES = {
@@ -58,8 +60,13 @@ REVIEW = Link("Review and approve", "rate_review")
 class NotesForm(forms.ModelForm):
     """The one thing on a quote that people type. What somebody else wrote meanwhile is never overwritten unseen."""
 
-    admin_notes = forms.CharField(
-        required=False, strip=True, max_length=5_000, label="Notes of the office", widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
+    admin_notes = TypedText(
+        named="The notes",
+        read=text_input.many_lines,
+        required=False,
+        max_length=5_000,
+        label="Notes of the office",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
     seen = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
 

@@ -10,7 +10,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from messaging import rendering
 from messaging.models import Case, EmailTemplate, Message, TemplateVersion
 from messaging.rendering import TemplateSource
-from portal.template_fields import fields_of
+from portal.template_fields import example_of
+from portal.text_fields import TypedText
 
 WORDS = ("subject", "text", "html")
 SUBJECT_SOURCE_LIMIT = TemplateVersion._meta.get_field("subject").max_length  # characters, with its variables not filled in
@@ -31,6 +32,7 @@ class TestMailForm(forms.Form):
 
 
 class TemplateForm(forms.ModelForm):
+    title = TypedText(named="The title", max_length=200, widget=UnfoldAdminTextInputWidget, help_text="How staff name it.")
     subject = forms.CharField(required=False, max_length=SUBJECT_SOURCE_LIMIT, widget=UnfoldAdminTextInputWidget(attrs={"class": "editor"}))
     text = forms.CharField(
         label="Plain text",
@@ -58,7 +60,7 @@ class TemplateForm(forms.ModelForm):
         answers = super().clean() or {}
         if any(name not in answers for name in WORDS):
             return answers
-        for problem in rendering.check(source_of(answers), fields=fields_of(answers.get("kind", "")).keys()):
+        for problem in rendering.check(source_of(answers), example=example_of(answers.get("kind", ""))):
             self.add_error(problem.part, f"Line {problem.line}: {problem.sentence}")
         if self.instance.pk and answers.get("seen_version") is not None:
             self.refuse_overwriting(answers["seen_version"])

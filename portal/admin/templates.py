@@ -23,7 +23,7 @@ from portal.admin.acts import Act, ActRefused
 from portal.admin.previews import framed_mail, framed_words
 from portal.admin.records import Desk, ReadOnly, Table
 from portal.admin.template_form import CaseChoice, TemplateForm, TestMailForm, source_of
-from portal.template_fields import fields_of, values_of
+from portal.template_fields import example_of, fields_of, values_of
 
 VERSIONS_SHOWN = 50
 
@@ -146,7 +146,7 @@ class TemplateDesk(Desk):
         if case is None:
             return framed_words("No case", lines=["There is no case to preview with: choose one."])
         source, kind = source_of(request.POST.dict()), request.POST.get("kind", "")
-        if problems := rendering.check(source, fields=fields_of(kind).keys()):
+        if problems := rendering.check(source, example=example_of(kind)):
             return framed_words("Not yet", lines=[str(problem) for problem in problems])
         try:
             mail = rendered(source, kind=kind, case=case, by=request.user)

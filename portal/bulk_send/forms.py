@@ -12,6 +12,7 @@ from messaging.models.case import Category
 from messaging.rendering import SUBJECT_LIMIT
 from portal.bulk_send.models import MOST_MAILS
 from portal.template_fields import for_cases
+from portal.text_fields import TypedText
 
 WAYS = [("category", "A category"), ("firm", "A law firm"), ("pids", "PIDs"), ("pvs", "PVs")]
 MOST_FIRMS = 500  # offered while typing; any other may still be typed in full
@@ -133,21 +134,8 @@ class Choose(forms.Form):
 class Edit(forms.Form):
     """One mail in a person's own words."""
 
-    subject = forms.CharField(max_length=2_000, widget=UnfoldAdminTextInputWidget, strip=False)
-    text = forms.CharField(widget=UnfoldAdminTextareaWidget({"rows": 18}), strip=False)
-
-    def clean_subject(self) -> str:
-        return readable(text_input.one_line, self.cleaned_data["subject"], field="Subject", limit=SUBJECT_LIMIT)
-
-    def clean_text(self) -> str:
-        return readable(text_input.many_lines, self.cleaned_data["text"], field="Text", limit=text_input.MANY_LINES_LIMIT)
-
-
-def readable(check: Any, value: str, **told: Any) -> str:
-    try:
-        return check(value, **told)
-    except text_input.TextRefused as refusal:
-        raise forms.ValidationError(refusal.sentence) from None
+    subject = TypedText(named="Subject", max_length=SUBJECT_LIMIT, widget=UnfoldAdminTextInputWidget, strip=False)
+    text = TypedText(named="Text", read=text_input.many_lines, widget=UnfoldAdminTextareaWidget({"rows": 18}), strip=False)
 
 
 class Confirm(forms.Form):

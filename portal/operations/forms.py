@@ -7,6 +7,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from portal.operations.kinds import MOST_AT_ONCE, RetryQuoteMails
 from portal.quotes.models.quote import MOST_ATTEMPTS
+from portal.text_fields import TypedText
 
 TYPES = list(RetryQuoteMails.TYPES.items())
 PARAMETERS = ("type", "max_attempts", "limit")
@@ -39,9 +40,9 @@ class RetryForm(forms.Form):
         label="How many, at most",
         help_text=f"Those of the oldest quotes first, 1 to {MOST_AT_ONCE:,}.",
     )
-    reason = forms.CharField(
+    reason = TypedText(
+        named="The reason",
         max_length=500,
-        strip=True,
         label="Reason",
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         help_text="The next person reads it beside each mail: what was wrong, and what has changed since.",

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from messaging import html_bodies
 from messaging.rendering import TemplateSource, check, render
 
-FIELDS = ["name", "site_url"]
 VALUES = {"name": "Ana <Ruiz>", "site_url": "https://www.office.example/"}
 
 HTML = [  # TPL-13 and its relatives
@@ -36,11 +35,11 @@ HTML = [  # TPL-13 and its relatives
 
 @pytest.mark.parametrize(("refused", "sentence", "accepted"), HTML)
 def test_html_that_could_harm_its_reader_is_refused_and_its_twin_is_not(refused, sentence, accepted):
-    problems = check(TemplateSource(subject="x", html=refused), fields=FIELDS)
+    problems = check(TemplateSource(subject="x", html=refused), example=VALUES)
 
     assert {problem.part for problem in problems} == {"html"}
     assert any(problem.sentence.startswith(sentence) for problem in problems), problems
-    assert check(TemplateSource(subject="x", html=accepted), fields=FIELDS) == []
+    assert check(TemplateSource(subject="x", html=accepted), example=VALUES) == []
     render(TemplateSource(subject="x", html=accepted), values=VALUES)
 
 

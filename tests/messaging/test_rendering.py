@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from messaging import rendering
 from messaging.rendering import MissingVariables, Problem, TemplateRefused, TemplateSource, check, render
 
-FIELDS = ["name", "owner", "balance", "today", "site_url", "cases", "cases.pid", "cases.balance"]
 VALUES = {
     "name": "Ana <Ruiz>",
     "owner": "",
@@ -20,6 +19,8 @@ VALUES = {
     "site_url": "https://www.office.example/",
     "cases": [{"pid": "12", "balance": Decimal(5)}, {"pid": "123", "balance": Decimal(7)}],
 }
+
+EXAMPLE = {**VALUES, "owner": "Bo Hill"}
 
 TEXTS = [  # what is refused; how its sentence begins; its valid twin; what the twin becomes
     ("Dear\n{{ name", "'{{' is not closed", "Dear\n{{ name }}", "Dear\nAna <Ruiz>"),  # TPL-01
@@ -62,6 +63,20 @@ TEXTS = [  # what is refused; how its sentence begins; its valid twin; what the 
         (f"{{% {tag} %}}", f"Tag '{tag.split()[0]}' is not allowed. Allowed: if, for, comment", "{% comment %}note{% endcomment %}", "")
         for tag in ("load i18n", "debug", "url 'a'", "csrf_token", "lorem", "autoescape off", "extends 'a'", "block a", "now 'Y'")
     ),
+    ("Dear\n{{ name|money }}", "'{{ name|money }}' shows nothing, whatever", "Dear\n{{ balance|money }}", "Dear\n$1,234.50"),
+    ("{{ balance|date:'Y' }}", "'{{ balance|date:'Y' }}' shows nothing", "{{ today|date:'Y' }}", "2026"),
+    ("{{ today|date:'H:i' }}", "'{{ today|date:'H:i' }}' shows nothing", "{{ today|date:'m/d' }}", "11/05"),
+    ("{{ today|lower|date }}", "'{{ today|lower|date }}' shows nothing", "{{ today|date|lower }}", "november 5, 2026"),
+    ("{{ '' }}", "'{{ '' }}' shows nothing", "{{ ''|default:'x' }}", "x"),
+    ("{% if owner %}{{ name|date }}{% endif %}", "'{{ name|date }}' shows nothing", "{% if owner %}{{ name }}{% endif %}x", "x"),
+    (
+        "{% for c in cases %}{{ c.pid|money }}{% endfor %}",
+        "'{{ c.pid|money }}' shows nothing",
+        "{% for c in cases %}{{ c.balance|money }} {% endfor %}",
+        "$5.00 $7.00 ",
+    ),
+    ("{% for c in cases %}{% empty %}{{ name|date }}{% endfor %}", "'{{ name|date }}' shows", "{{ name|yesno:5 }}", "Ana <Ruiz>"),
+    ("{{ balance|date:name }}", "'{{ balance|date:name }}' shows", "{{ cases|length }}{{ cases|length|pluralize:5 }}", "25"),
     ("{% verbatim %}{{ name }}{% endverbatim %}", "", "{{ name }}", "Ana <Ruiz>"),
     ("{{ name|safe }}", "Filter 'safe' is not allowed here", "{{ name|lower }}", "ana <ruiz>"),
     ("{{ 'a'|ljust:'900000000' }}", "Filter 'ljust' is not allowed here", "{{ 'a'|upper }}", "A"),  # TPL-08
@@ -86,13 +101,13 @@ TEXTS = [  # what is refused; how its sentence begins; its valid twin; what the 
 
 @pytest.mark.parametrize(("refused", "sentence", "accepted", "becomes"), TEXTS)
 def test_a_template_that_reaches_too_far_is_refused_and_its_twin_renders(refused, sentence, accepted, becomes):
-    problems = check(TemplateSource(subject="Hello", text=refused), fields=FIELDS)
+    problems = check(TemplateSource(subject="Hello", text=refused), example=EXAMPLE)
     twin = TemplateSource(subject="Hello", text=accepted)
 
     assert problems
     assert {problem.part for problem in problems} == {"text"}
     assert any(problem.sentence.startswith(sentence) for problem in problems), problems
-    assert check(twin, fields=FIELDS) == []
+    assert check(twin, example=EXAMPLE) == []
     assert render(twin, values=VALUES).text == becomes
 
 
@@ -107,17 +122,17 @@ SUBJECTS = [  # TPL-10
 
 @pytest.mark.parametrize(("refused", "sentence", "accepted"), SUBJECTS)
 def test_a_subject_is_one_line(refused, sentence, accepted):
-    problem, *rest = check(TemplateSource(subject=refused, text="x"), fields=FIELDS)
+    problem, *rest = check(TemplateSource(subject=refused, text="x"), example=EXAMPLE)
 
     assert (problem.part, rest) == ("subject", [])
     assert problem.sentence.startswith(sentence)
-    assert check(TemplateSource(subject=accepted, text="x"), fields=FIELDS) == []
+    assert check(TemplateSource(subject=accepted, text="x"), example=EXAMPLE) == []
 
 
 def test_problems_name_part_and_line_in_reading_order():
     source = TemplateSource(subject="{{ nam }}", text="ok", html='<p>\n{{ nmae }}\n<a href="http://x.example">{{ ownr }}</a></p>')
 
-    assert [str(problem).split(".")[0] for problem in check(source, fields=["name", "owner"])] == [
+    assert [str(problem).split(".")[0] for problem in check(source, example={"name": "Ana", "owner": "Bo"})] == [
         "Subject, line 1: Unknown field 'nam'",
         "Html, line 2: Unknown field 'nmae'",
         "Html, line 3: Link 'http://x",
@@ -251,7 +266,7 @@ def test_only_plain_values_are_taken(value):
 
 @pytest.mark.parametrize("scrap", ["<a ", "<!--", "</", "<a href='", "{{a", "{% ", "{#", "<![CDATA[", "&#", "<b> </b>", "{{a}}", "{{ 'a"])
 def test_a_part_full_of_scraps_is_answered_at_once(scrap):  # quadratic readers took minutes here
-    assert len(check(TemplateSource(subject="x", html=(scrap * 100_000)[:100_000]), fields=FIELDS)) <= 20
+    assert len(check(TemplateSource(subject="x", html=(scrap * 100_000)[:100_000]), example=EXAMPLE)) <= 20
 
 
 TAGS = ["{{", "}}", "{%", "%}", "{#", "#}", "if", "else", "endif", "for a in", "empty", "endfor", "verbatim", "comment", "forloop"]
@@ -264,6 +279,6 @@ SCRAPS = st.sampled_from(TAGS + WORDS)
 def test_any_scrap_of_template_is_either_fit_or_explained(scrap):
     source = TemplateSource(subject="x", text=scrap, html=scrap)
 
-    if not check(source, fields=FIELDS):
+    if not check(source, example=EXAMPLE):
         with suppress(MissingVariables):
             render(source, values=VALUES)

@@ -215,13 +215,16 @@ def test_a_decision_on_the_desk_is_carried_out_and_recorded_with_its_reason_and_
     assert (decision.from_status, decision.decided_by.username) == (states[0], "boss")
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "\n"])
-def test_a_decision_without_a_reason_is_refused_in_words(reason):
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("", "Give a reason"), ("   ", "Give a reason"), ("\n", "Give a reason"), ("he\x1b[2J called", "contains the control character")],
+)
+def test_a_decision_without_a_readable_reason_is_refused_in_words(reason, said):
     message = a_message(a_case(), Status.FAILED)
 
     response = superuser().post(act_url(Message, message, "give_up"), {"confirmed": "yes", "reason": reason})
 
-    assert "Give a reason" in response.content.decode()
+    assert said in response.content.decode()
     message.refresh_from_db()
     assert (message.status, Decision.objects.count()) == (Status.FAILED, 0)
 

@@ -48,7 +48,10 @@ REFUSED = [
     ({"text": ""}, "text", "Line 1: Write a text or an HTML part."),
     ({"html": "<p>{{ pv }}</p>\n<script>alert(1)</script>"}, "html", "Line 2:"),
     ({"text": "x" * 100_001}, "text", "at most 100,000"),
+    ({"text": "PV {{ pv|money }}"}, "text", "Line 1: '{{ pv|money }}' shows nothing, whatever"),
     ({"name": "not a slug!"}, "name", "valid"),
+    ({"title": "Status\nrequest"}, "title", "The title must be one line"),
+    ({"title": "Status\x1b"}, "title", "The title contains the control character"),
 ]
 
 

@@ -116,7 +116,7 @@ CONTACTS = [
 @pytest.mark.parametrize("template", ABOUT_CONTACTS, ids=lambda template: template.name)
 @pytest.mark.parametrize("contact", CONTACTS)
 def test_each_campaign_template_is_fit_and_needs_nothing_of_a_contact_but_its_event(template, contact):
-    assert rendering.check(template.source, fields=contact_fields.FIELDS) == []
+    assert rendering.check(template.source, example=contact_fields.EXAMPLE) == []
     sender = merge_fields.Sender(name="Elm", office_name="Elm", office_phone="", office_address="1 Elm Street")
 
     values = contact_fields.values_for(contact, occasion=OCCASION, sender=sender, plans_url="https://plans.example", today=date(2026, 3, 2))
@@ -125,6 +125,15 @@ def test_each_campaign_template_is_fit_and_needs_nothing_of_a_contact_but_its_ev
     assert "https://plans.example" in rendered.text
     assert "https://plans.example" in rendered.html
     assert "unsubscribe" not in rendered.text.lower()  # the frame says that
+
+
+def test_the_example_that_templates_are_tried_by_says_everything_a_mail_to_a_contact_can():
+    sender = merge_fields.Sender(name="Elm", office_name="Elm", office_phone="555", office_address="1 Elm Street")
+
+    values = contact_fields.values_for(CONTACTS[0], occasion=OCCASION, sender=sender, plans_url="https://x.example", today=date(2026, 3, 2))
+    assert {name: type(value) for name, value in contact_fields.EXAMPLE.items()} == {name: type(value) for name, value in values.items()}
+    assert set(rendering.field_names(contact_fields.EXAMPLE)) == set(contact_fields.FIELDS)
+    assert all(contact_fields.EXAMPLE.values())
 
 
 def test_every_fixed_and_built_in_type_has_its_template():
@@ -137,7 +146,7 @@ def test_every_fixed_and_built_in_type_has_its_template():
 @pytest.mark.parametrize("template", ABOUT_CASES, ids=lambda template: template.name)
 @pytest.mark.parametrize("gaps", [{}, {"attorney_name": "", "date_of_injury": None, "pid": ""}])
 def test_each_template_is_fit_and_needs_neither_attorney_nor_date_of_injury_nor_pid(template, gaps):
-    assert rendering.check(template.source, fields=merge_fields.FIELDS) == []
+    assert rendering.check(template.source, example=merge_fields.EXAMPLE) == []
 
     rendered = rendering.render(template.source, values={**FULL_VALUES, **gaps})
 
