@@ -99,8 +99,9 @@ class AcknowledgmentForm(forms.ModelForm):
 
     def clean_review_on(self) -> Any:
         day = self.cleaned_data["review_on"]
-        if day and "review_on" in self.changed_data and day <= wiring.today():
-            raise forms.ValidationError(f"{day} has come already: choose a later day, or leave it empty to let the case sleep until woken.")
+        if day and "review_on" in self.changed_data and not wiring.today() < day <= text_input.LATEST:
+            wrong = f"is after {text_input.LATEST}: choose an earlier" if day > text_input.LATEST else "has come already: choose a later"
+            raise forms.ValidationError(f"{day} {wrong} day, or leave it empty to let the case sleep until woken.")
         return day
 
 

@@ -115,7 +115,7 @@ def test_a_change_that_somebody_else_made_meanwhile_is_not_overwritten():
 
 def test_a_case_is_put_to_sleep_under_the_name_of_who_did_it():
     case, boss = a_case(), superuser()
-    inline = {"acknowledgments-TOTAL_FORMS": "1", "acknowledgments-0-reason": "Trial in May", "acknowledgments-0-review_on": "2999-05-01"}
+    inline = {"acknowledgments-TOTAL_FORMS": "1", "acknowledgments-0-reason": "Trial in May", "acknowledgments-0-review_on": "2099-05-01"}
 
     boss.post(f"/admin/messaging/case/{case.pk}/change/", form(case, **inline))
 
@@ -124,13 +124,14 @@ def test_a_case_is_put_to_sleep_under_the_name_of_who_did_it():
     assert not Case.objects.awake(wiring.today()).exists()
 
 
-def test_a_case_cannot_be_put_to_sleep_until_yesterday():
+@pytest.mark.parametrize(("day", "said"), [("2020-05-01", "has come already"), ("9999-12-31", "is after 2100-12-31")])
+def test_a_case_sleeps_neither_until_yesterday_nor_beyond_all_times(day, said):
     case = a_case()
-    inline = {"acknowledgments-TOTAL_FORMS": "1", "acknowledgments-0-reason": "Trial", "acknowledgments-0-review_on": "2020-05-01"}
+    inline = {"acknowledgments-TOTAL_FORMS": "1", "acknowledgments-0-reason": "Trial", "acknowledgments-0-review_on": day}
 
     response = superuser().post(f"/admin/messaging/case/{case.pk}/change/", form(case, **inline))
 
-    assert "has come already" in response.content.decode()
+    assert said in response.content.decode()
     assert not Acknowledgment.objects.exists()
 
 
