@@ -171,7 +171,7 @@ def has_value(use: template_language.Use, values: Mapping[str, Any]) -> bool:
     name, _, column = use.name.partition(".")
     value = values.get(name)
     if column:
-        return isinstance(value, list) and all(column in row for row in value) and use.role is not Role.LOOPED
+        return use.in_loop and isinstance(value, list) and all(column in row for row in value) and use.role is not Role.LOOPED
     return value is not None and (use.role is Role.TESTED or isinstance(value, list) == (use.role is Role.LOOPED))
 
 

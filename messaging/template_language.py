@@ -22,6 +22,7 @@ from django.utils import dateformat
 DEPTH_LIMIT = 20  # of tags within tags
 TAG_LIMIT = 300  # characters in one tag
 TAG = re.compile(r"\{%.{0,N}?%\}|\{\{.{0,N}?\}\}|\{#.{0,N}?#\}".replace("N", str(TAG_LIMIT)))
+TRANSLATED = re.compile(r"(?<!\w)_\(['\"]")
 LOOP_WORDS = {("forloop", word) for word in ("counter", "first", "last")}
 
 Scope = Mapping[str, str]  # loop variable: the list it walks
@@ -39,6 +40,7 @@ class Use(NamedTuple):
     name: str
     line: int
     role: Role
+    in_loop: bool = False  # a column of the list that is walked there
 
 
 class Flaw(NamedTuple):
@@ -58,7 +60,7 @@ class Parsed:
 @lru_cache(maxsize=64)
 def parse(source: str, *, html: bool) -> Parsed:
     """Read one part of a template. It is read once and kept: a batch of a thousand e-mails parses its template once."""
-    if flaws := tuple(unclosed(source)):
+    if flaws := (*unclosed(source), *translated(source)):
         return Parsed(NodeList(), (), flaws)
     tokens = Lexer(source).tokenize()
     if flaws := tuple(too_deep(tokens)):
@@ -73,8 +75,12 @@ def parse(source: str, *, html: bool) -> Parsed:
 def unknown(parsed: Parsed, *, fields: Collection[str]) -> Iterator[Flaw]:
     """What the template names beyond `fields`, or uses as what it is not. A list is known by its columns: "cases.pid"."""
     lists = {name.partition(".")[0] for name in fields if "." in name}
-    for name, line, role in parsed.uses:
-        if name in lists:
+    for name, line, role, in_loop in parsed.uses:
+        if name in fields and "." in name and not in_loop:
+            whole, _, column = name.partition(".")
+            sentence = f"'{column}' belongs to each of '{whole}': write {{% for one in {whole} %}}{{{{ one.{column} }}}}{{% endfor %}}."
+            yield Flaw(line, sentence)
+        elif name in lists:
             if role is Role.PRINTED:
                 yield Flaw(line, f"'{name}' is a list: write {{% for one in {name} %}} … {{% endfor %}} to show what is in it.")
         elif name not in fields:
@@ -106,6 +112,11 @@ def yesno(value: Any, words: object = None) -> object:
     return defaultfilters.yesno(value, None if words is None else str(words))
 
 
+def linebreaks(value: Any) -> str:
+    """Paragraphs and line breaks in place of empty and of new lines; what is between them is escaped."""
+    return defaultfilters.linebreaks_filter(value, autoescape=True)
+
+
 def simple_for(parser: Parser, token: Token) -> ForNode:
     """A loop with one variable over one list, which is all that can be bounded and checked before it runs."""
     node: Any = do_for(parser, token)
@@ -128,7 +139,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "upper": defaultfilters.upper,
     "yesno": yesno,
 }
-HTML_FILTERS = {**FILTERS, "linebreaks": defaultfilters.linebreaks_filter}
+HTML_FILTERS = {**FILTERS, "linebreaks": linebreaks}
 NAME_OF_FILTER = {function: name for name, function in HTML_FILTERS.items()}
 
 
@@ -170,6 +181,14 @@ def unclosed(source: str) -> Iterator[Flaw]:
         else:
             yield Flaw(line, f"'{found[0]}' closes nothing. In a style sheet, put a space between the two signs.")
         return
+
+
+def translated(source: str) -> Iterator[Flaw]:
+    """Django's sign for words to be translated, which no template here needs, and some of which its reader cannot read."""
+    for tag in TAG.finditer(source):
+        if TRANSLATED.search(tag[0]):
+            yield Flaw(source.count("\n", 0, tag.start()) + 1, "'_(…)' translates nothing here: write the words themselves.")
+            return
 
 
 def too_deep(tokens: Iterable[Any]) -> Iterator[Flaw]:
@@ -224,7 +243,7 @@ def named(expression: FilterExpression, *, node: Any, role: Role, scope: Scope) 
         if not isinstance(variable, Variable) or variable.lookups is None:
             continue  # a text or a number
         if not ("forloop" in scope and variable.lookups in LOOP_WORDS):
-            yield Use(full_name(variable, scope=scope), node.token.lineno, its_role)
+            yield Use(full_name(variable, scope=scope), node.token.lineno, its_role, in_loop=variable.lookups[0] in scope)
 
 
 def operands(condition: Any) -> Iterator[FilterExpression]:

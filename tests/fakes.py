@@ -1,9 +1,10 @@
-"""Servers that misbehave as the sandbox cannot: a mail server told line by line, and a wire that is cut where a test says."""
+"""Servers that misbehave as the sandbox cannot: mail and web servers told what to say, and a wire that is cut where a test says."""
 
 import contextlib
 import select
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -82,6 +83,20 @@ class FakeMailServer(Listener):
             raise ConnectionAbortedError(step)
         connection.sendall(answer)
         return answer
+
+
+class FakeWeb(Listener):
+    """Answers whatever is asked with these bytes, one piece after another, with a pause between two; then it hangs up."""
+
+    def __init__(self, *pieces: bytes, pause: float = 0) -> None:
+        super().__init__()
+        self.pieces, self.pause = pieces, pause
+
+    def serve(self, connection: socket.socket) -> None:
+        connection.recv(65_536)
+        for piece in self.pieces:
+            connection.sendall(piece)
+            time.sleep(self.pause)
 
 
 class Wire(Listener):

@@ -7,24 +7,26 @@ Unclear: the note may have been added, so the CMS must be asked before anything 
 import json
 import re
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any, Protocol
 from urllib.parse import quote
 
 import httpx
 
+from messaging.gateways import http_call
+from messaging.gateways.http_call import Answer
+
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 TOTAL_SECONDS = 30
-LONGEST_ANSWER = 1024 * 1024  # bytes, unpacked
 KEPT = 2_000  # characters of an answer that are stored
 LONGEST_RETRY_AFTER = 3_600.0  # seconds
 LONGEST_TEXT = 1_000  # characters of a note
+LONGEST_ID, LARGEST_ID = 100, 10**100  # characters, and as a number
+MOST_FOUND = 100  # notes of one reference that are looked at: one is as it should be
 
 
 class NoteRefused(Exception):
@@ -170,10 +172,10 @@ class HttpCms:
         found = [
             FoundNote(
                 remote_id=usable_id(at(entry, self.note_id_at)),
-                pid=str(at(entry, self.note_pid_at)),
-                reference=str(at(entry, self.note_reference_at)),
+                pid=str(at(entry, self.note_pid_at))[:LONGEST_ID],
+                reference=str(at(entry, self.note_reference_at))[:LONGEST_ID],
             )
-            for entry in listed
+            for entry in listed[:MOST_FOUND]
         ]
         return sorted(found, key=lambda each: (len(each.remote_id), each.remote_id))
 
@@ -199,24 +201,23 @@ class HttpCms:
 
     def _call(self, method: str, path: str, **parts: Any) -> tuple[int, bytes]:
         """Status and body. Raises CmsUnavailable where nothing can have happened, CmsUnclear where something may have."""
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **self.headers, **parts.pop("headers", {})}
+        headers = {**self.headers, **parts.pop("headers", {})}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        wait = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+        limits = {"connect_seconds": CONNECT_SECONDS, "read_seconds": READ_SECONDS, "total_seconds": TOTAL_SECONDS}
         try:
-            with (
-                httpx.Client(timeout=wait, follow_redirects=False, trust_env=False, verify=trusted()) as client,
-                client.stream(method, self.url.rstrip("/") + path, headers=headers, **parts) as answer,
-            ):
-                return self._judged(answer, read(answer))
+            answer = http_call.call(method, self.url.rstrip("/") + path, headers=headers, **limits, **parts)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, ssl.SSLError) as trouble:
             what = "certificate is not valid" if "CERTIFICATE_VERIFY_FAILED" in str(trouble) else f"at {self.url} cannot be reached"
             raise CmsUnavailable(f"CMS {what}: {trouble}", everyone=True) from trouble
         except (httpx.HTTPError, httpx.InvalidURL) as trouble:
             raise CmsUnclear(f"the CMS's answer was lost: {trouble or type(trouble).__name__}") from trouble
+        if answer.flaw:
+            raise CmsUnclear(f"the CMS's answer {answer.flaw}", status=answer.status)
+        return self._judged(answer)
 
-    def _judged(self, answer: httpx.Response, content: bytes) -> tuple[int, bytes]:
-        status = answer.status_code
+    def _judged(self, answer: Answer) -> tuple[int, bytes]:
+        status, content = answer.status, answer.content
         if status in (401, 403):
             raise CmsAccountRefused(f"the CMS does not let us in: {status}, {readable(content)}", status=status, everyone=True)
         if status in (429, 503):
@@ -225,24 +226,6 @@ class HttpCms:
         if 300 <= status < 400:
             raise NoteRefused(status, f"the CMS redirected ({status}); redirects are not followed. Check CMS_URL.")
         return status, content
-
-
-@cache
-def trusted() -> ssl.SSLContext:
-    """The certificates we trust, read once: that takes longer than a call."""
-    return httpx.create_ssl_context(trust_env=False)
-
-
-def read(answer: httpx.Response) -> bytes:
-    """The body, cut off where it is too long or takes too long. Both make the answer a lost one."""
-    ends_at, content = time.monotonic() + TOTAL_SECONDS, b""
-    for chunk in answer.iter_bytes():
-        content += chunk
-        if len(content) > LONGEST_ANSWER:
-            raise CmsUnclear(f"the CMS's answer is too large: over {LONGEST_ANSWER:,} bytes", status=answer.status_code)
-        if time.monotonic() > ends_at:
-            raise CmsUnclear(f"the CMS's answer did not end within {TOTAL_SECONDS} s", status=answer.status_code)
-    return content
 
 
 def parsed(content: bytes) -> Any:
@@ -262,10 +245,10 @@ def at(value: Any, path: str) -> Any:
 
 def usable_id(value: Any) -> str:
     """A note id as text, or nothing where it cannot be one."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and not 0 < value < LARGEST_ID):
         return ""
     text = str(value).strip()
-    return text if text.isprintable() and text not in ("0", "") and len(text) <= 100 else ""
+    return text if text.isprintable() and text not in ("0", "") and len(text) <= LONGEST_ID else ""
 
 
 def fill(template: str, facts: Mapping[str, str]) -> str:
@@ -291,10 +274,10 @@ def readable(content: bytes) -> str:
 
 def retry_after(value: str, *, now: datetime) -> float | None:
     """Seconds to wait as the header asks, at most an hour; None where it asks nothing sensible."""
-    if value.strip().isdecimal():
+    if value.strip().isascii() and value.strip().isdecimal():
         return min(float(value), LONGEST_RETRY_AFTER)
     try:
         seconds = (parsedate_to_datetime(value) - now).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None

@@ -5,13 +5,14 @@ of it, is out and the answer is not known. Nothing else in the portal speaks SMT
 """
 
 import contextlib
+import re
 import smtplib
 import socket
 import ssl
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from messaging.gateways.smtp_dialogue import COMMAND_SECONDS, KEPT, Dialogue, Step, words
+from messaging.gateways.smtp_dialogue import COMMAND_SECONDS, Dialogue, Step, reason, said, words
 from messaging.mime import ascii_mailbox
 
 CONNECT_SECONDS = 30
@@ -103,16 +104,14 @@ class Connection:
         except smtplib.SMTPAuthenticationError as refusal:
             smtp.close()
             kind = AccountRefused if refusal.smtp_code >= 500 else MailUnavailable
-            text = words(refusal.smtp_error) if isinstance(refusal.smtp_error, bytes) else refusal.smtp_error
-            raise kind(f"{self.server.name} refused our login: {refusal.smtp_code} {text}") from refusal
+            raise kind(f"{self.server.name} refused our login: {reason(refusal)}") from refusal
         except ssl.SSLCertVerificationError as trouble:
             smtp.close()
             raise AccountRefused(f"the certificate of {self.server.name} ({self.server.host}) is not valid: {trouble}") from trouble
-        except (smtplib.SMTPException, OSError, UnicodeError) as trouble:
+        except (smtplib.SMTPException, OSError, ValueError) as trouble:  # a ValueError: what it answered cannot be read
             smtp.close()
-            raise MailUnavailable(
-                f"{self.server.name} ({self.server.host}:{self.server.port}) cannot be used: {str(trouble)[:KEPT]}"
-            ) from trouble
+            where = f"{self.server.name} ({self.server.host}:{self.server.port})"
+            raise MailUnavailable(f"{where} cannot be used: {reason(trouble)}") from trouble
         self._smtp = smtp
 
     def _greet(self, smtp: Dialogue) -> None:
@@ -157,7 +156,7 @@ class Connection:
 
     def _check(self, smtp: Dialogue, recipient: str, size: int) -> None:
         limit = smtp.esmtp_features.get("size", "").strip()
-        if limit.isdigit() and 0 < int(limit) < size:
+        if re.fullmatch("[0-9]{1,20}", limit) and 0 < int(limit) < size:
             raise MailRefused(552, f"the mail has {size:,} bytes, the server accepts {int(limit):,}")
         try:
             ascii_mailbox(recipient)
@@ -190,7 +189,7 @@ class Connection:
             return
         if code == 421 or not 400 <= code < 600:
             self.close()
-            raise MailUnavailable(f"{self.server.name} broke off before the body: {code} {words(text)}")
+            raise MailUnavailable(f"{self.server.name} broke off before the body: {said(code, text)}")
         self._reset()
         raise MailRefused(code, words(text), at_sender=step.command.startswith("MAIL"))
 
@@ -225,7 +224,7 @@ class Connection:
                 self.close()
             raise MailRefused(code, words(text))
         self.close()
-        raise MailUnclear(f"the answer after the body is neither yes nor no: {code} {words(text)}")
+        raise MailUnclear(f"the answer after the body is neither yes nor no: {said(code, text)}")
 
     def close(self) -> None:
         """Hang up without a word. The last result stands: how a connection ends never changes it."""

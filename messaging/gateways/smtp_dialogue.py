@@ -8,7 +8,9 @@ from dataclasses import dataclass
 COMMAND_SECONDS = 60  # EHLO, AUTH, MAIL, RCPT
 LONGEST_REPLY = 8_192  # bytes of one line
 MOST_LINES = 100
+TOO_LONG = "the server's reply line is too long"
 KEPT = 500  # characters of a reply that are stored
+NO_CODE = -1  # of a reply that is no SMTP
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ class Dialogue(smtplib.SMTP):
         lines: list[bytes] = []
         while len(lines) < MOST_LINES:
             line = self._line(ends_at)
-            lines.append(line[4:].strip())
+            is_reply = line[:3].isdigit() and line[3:4] in (b" ", b"-", b"\r", b"")
+            lines.append(line[4:].strip() if is_reply else line.strip())
             if line[3:4] != b"-":
-                code = line[:3] if line[3:4] in (b" ", b"\r", b"") else b""
-                return (int(code) if len(code) == 3 and code.isdigit() else -1), b"\n".join(lines)
+                return (int(line[:3]) if is_reply else NO_CODE), b"\n".join(lines)
         raise smtplib.SMTPServerDisconnected("the server's reply has no end")
 
     def _line(self, ends_at: float) -> bytes:
@@ -69,14 +71,28 @@ class Dialogue(smtplib.SMTP):
                 raise smtplib.SMTPServerDisconnected("the server closed the connection")
             buffer += received
             if len(buffer) > LONGEST_REPLY and b"\n" not in buffer:
-                raise smtplib.SMTPServerDisconnected("the server's reply line is too long")
+                raise smtplib.SMTPServerDisconnected(TOO_LONG)
         line, _, self.unread = buffer.partition(b"\n")
+        if len(line) > LONGEST_REPLY:
+            raise smtplib.SMTPServerDisconnected(TOO_LONG)
         return line
 
 
+def said(code: int, reply: bytes) -> str:
+    """The reply with its code, where it has one."""
+    return f"{code} {words(reply)}" if code != NO_CODE else f"what is no SMTP answer: {words(reply)}"
+
+
+def reason(trouble: Exception) -> str:
+    """What went wrong, in the server's own words where it gave any."""
+    if isinstance(trouble, smtplib.SMTPResponseException) and isinstance(trouble.smtp_error, bytes):
+        return said(trouble.smtp_code, trouble.smtp_error)
+    return str(trouble)[:KEPT]
+
+
 def words(reply: bytes) -> str:
-    """A server's reply as text that can be stored and shown: no control characters, at most `KEPT` characters."""
-    text = reply.decode("utf-8", "replace")
+    """A server's reply as text to store and show: no control characters, what is not UTF-8 escaped, at most `KEPT` characters."""
+    text = reply.decode("utf-8", "backslashreplace")
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     return text[:KEPT].strip()

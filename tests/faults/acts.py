@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from messaging import delivery, faults, invariants, lines, note_outcomes, notes, outbox, reaper
 from messaging.decisions import decide
 from messaging.faults import InjectedFault
-from messaging.gateways import cms
+from messaging.gateways import cms, http_call
 from messaging.gateways.mail import MailServer
 from messaging.models import Case, CmsNote, Message, Mode, Verdict
 from messaging.retry import RetryPolicy
@@ -35,7 +35,7 @@ SHORT = timedelta(seconds=1)
 DRAIN_SECONDS = 150.0
 QUOTES = 3  # that are asked for at once
 zygote = os.getpid()
-cms.trusted()  # read once for all workers
+http_call.trusted()  # read once for all workers
 told_to_stop = False
 
 

@@ -1,5 +1,6 @@
 """What one call to a case-management system concludes, for every way it can answer (CMS-01 … CMS-18)."""
 
+import gzip
 import json
 import ssl
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from messaging.gateways.cms import (
 from portal.sandbox import Sandbox
 from portal.sandbox.answers import Answer
 from portal.sandbox.web import Web
+from tests.fakes import FakeWeb
 
 NOTE = NewNote(reference="note-1", pid="1001", type_code="COR", text="STATUS REQUEST SENT TO A@B.EXAMPLE", next_contact_on=date(2026, 3, 2))
 OTHER = NewNote(**vars(NOTE) | {"reference": "note-0", "pid": "1000"})
@@ -76,6 +78,44 @@ def test_an_answer_without_bounds_is_cut_at_one_megabyte_unpacked(sandbox, fault
         cms(sandbox).add_note(NOTE)
 
     assert len(sandbox.note_ledger()) == 1
+
+
+DRIPS = [  # what comes piece by piece, none of them later than a CMS may take to answer
+    (b"HTTP/1.1 200 OK\r\nX: ", *[b"x"] * 60),
+    (*[b"HTTP/1.1 100 Continue\r\n\r\n"] * 60,),
+    (b"HTTP/1.1 200 OK\r\n\r\n[", *[b" "] * 60),  # a body that ends where the connection does
+]
+
+
+@pytest.mark.parametrize("pieces", DRIPS, ids=["headers", "more to come", "a body without a length"])
+def test_the_time_limit_is_for_the_whole_answer(impatient, pieces):
+    with FakeWeb(*pieces, pause=0.1) as web, pytest.raises(CmsUnclear, match=r"answer was lost: it did not end within 0\.8 s"):
+        HttpCms(url=f"http://127.0.0.1:{web.port}").add_note(NOTE)
+
+
+PACKED = [  # how often it is packed, how that is called; what becomes of it
+    (1, "gzip", "77"),
+    (1, "GZIP", "77"),
+    (2, "gzip, gzip", "is packed in a way that was not asked for: 'gzip, gzip'"),
+    (1, "br", "is packed in a way that was not asked for: 'br'"),
+    (0, "gzip", "is not what it says it is: gzip"),
+]
+
+
+@pytest.mark.parametrize(("times", "called", "becomes"), PACKED)
+def test_an_answer_is_unpacked_once_and_within_its_limit(times, called, becomes):
+    body = b'{"id": 77}'
+    for _ in range(times):
+        body = gzip.compress(body)
+    head = f"HTTP/1.1 201 Created\r\nContent-Length: {len(body)}\r\nContent-Encoding: {called}\r\n\r\n"
+
+    with FakeWeb(head.encode() + body) as web:
+        try:
+            said = HttpCms(url=f"http://127.0.0.1:{web.port}").add_note(NOTE).remote_id
+        except CmsUnclear as unclear:
+            said = str(unclear)
+
+    assert said.removeprefix("the CMS's answer ") == becomes
 
 
 def test_an_added_note_carries_its_facts_and_comes_back_with_the_cms_id(sandbox):
@@ -228,7 +268,7 @@ def test_a_manual_cms_is_left_to_people(ask):
 
 
 GOOD_IDS = [(7, "7"), ("7", "7"), (" A-7 ", "A-7"), ("x" * 100, "x" * 100)]
-NO_IDS = [None, 0, "0", "", " ", True, [], {}, 1.5, "x" * 101, "a\x00"]
+NO_IDS = [None, 0, -5, 10**100, "0", "", " ", True, [], {}, 1.5, "x" * 101, "a\x00"]
 
 
 @pytest.mark.parametrize(("value", "kept"), GOOD_IDS + [(value, "") for value in NO_IDS])
@@ -251,6 +291,8 @@ WAITS = [
     ("Sat, 31 Jan 2026 11:00:00 GMT", None),
     ("Sat, 31 Jan 2026 12:00:30 -0000", None),
     ("Wed, 31 Dec 9999 23:59:59 GMT", 3600.0),
+    ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+    ("Tue, 01 Jan 2030 00:00:00 +99999999999999", None),
 ]
 
 

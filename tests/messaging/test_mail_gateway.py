@@ -31,6 +31,9 @@ ANSWERS = [  # what the server says at which step; what we conclude; how many bo
     pytest.param({"QUIT": HANG_UP}, SENT, 1, id="SM-09 gone at QUIT"),
     pytest.param({"EHLO": b"250-fake\r\n250 SIZE 20\r\n"}, NEVER, 0, id="SM-12 SIZE smaller than the mail"),
     pytest.param({"EHLO": b"250-fake\r\n250 SIZE 0\r\n"}, SENT, 1, id="SM-12 SIZE 0 is no limit"),
+    pytest.param({"EHLO": b"250-fake\r\n250 SIZE \xb2\r\n"}, SENT, 1, id="a SIZE that is no number"),
+    pytest.param({"EHLO": b"250-fake\r\n250 SIZE " + b"9" * 5_000 + b"\r\n"}, SENT, 1, id="a SIZE beyond all numbers"),
+    pytest.param({"body": b"250 " + b"x" * 9_000 + b"\r\n"}, UNCLEAR, 1, id="SM-04 after the dot, in one piece"),
     pytest.param({"MAIL": b"250 ok\r\n250 ok\r\n"}, UNAVAILABLE, 0, id="SM-15 out of turn at MAIL"),
     pytest.param({"DATA": b"354 go on\r\n250 ok\r\n"}, UNAVAILABLE, 0, id="SM-15 a yes before the body"),
     pytest.param({"body": b"2500 ok\r\n"}, UNCLEAR, 1, id="four digits"),
@@ -76,6 +79,27 @@ def test_the_answer_is_kept_as_printable_text_with_the_queue_id():
         reply = opened(server.port).transmit(BODY)
 
     assert (reply.code, reply.text, reply.queue_id) == (250, "2.0.0  [31mOk : queued as <4F3A>", "4F3A")
+
+
+@pytest.mark.parametrize(
+    ("banner", "said"),
+    [
+        (b"554 5.7.1 gr\xfc\xdfe, you are blocked\r\n", r"cannot be used: 554 5.7.1 gr\xfc\xdfe, you are blocked"),
+        (b"hello there\r\n", "cannot be used: what is no SMTP answer: hello there"),
+    ],
+)
+def test_a_greeting_that_is_none_is_told_in_the_servers_own_words(banner, said):
+    with FakeMailServer({"banner": banner}) as server, pytest.raises(MailUnavailable) as trouble:
+        opened(server.port)
+
+    assert str(trouble.value).endswith(said)
+
+
+@pytest.mark.parametrize("challenge", [b"334 abc\r\n", b"334 !!!a\r\n"])
+def test_a_login_that_cannot_be_read_only_waits(challenge):
+    hello = b"250-fake\r\n250 AUTH CRAM-MD5\r\n"
+    with FakeMailServer({"EHLO": hello, "AUTH": challenge}) as server, pytest.raises(MailUnavailable, match="cannot be used"):
+        Connection(MailServer(name="fake", host="127.0.0.1", port=server.port, user="office", password="secret")).open()
 
 
 def test_a_refusal_says_the_servers_own_words():

@@ -77,6 +77,10 @@ TEXTS = [  # what is refused; how its sentence begins; its valid twin; what the 
     ),
     ("{% for c in cases %}{% empty %}{{ name|date }}{% endfor %}", "'{{ name|date }}' shows", "{{ name|yesno:5 }}", "Ana <Ruiz>"),
     ("{{ balance|date:name }}", "'{{ balance|date:name }}' shows", "{{ cases|length }}{{ cases|length|pluralize:5 }}", "25"),
+    ("{{ cases.pid }}", "'pid' belongs to each of 'cases': write {% for", "{% for c in cases %}{{ c.pid }}{% endfor %}", "12123"),
+    ("{% if cases.pid %}{% endif %}x", "'pid' belongs to each of", "{% if cases %}x{% endif %}", "x"),
+    ("{{ _('x') }}", "'_(…)' translates nothing", "{{ 'x_(' }}", "x_("),
+    ("{% if _('x')|upper %}a{% endif %}", "'_(…)' translates nothing", "{% if 'x'|upper %}a{% endif %}", "a"),
     ("{% verbatim %}{{ name }}{% endverbatim %}", "", "{{ name }}", "Ana <Ruiz>"),
     ("{{ name|safe }}", "Filter 'safe' is not allowed here", "{{ name|lower }}", "ana <ruiz>"),
     ("{{ 'a'|ljust:'900000000' }}", "Filter 'ljust' is not allowed here", "{{ 'a'|upper }}", "A"),  # TPL-08
@@ -271,7 +275,8 @@ def test_a_part_full_of_scraps_is_answered_at_once(scrap):  # quadratic readers 
 
 TAGS = ["{{", "}}", "{%", "%}", "{#", "#}", "if", "else", "endif", "for a in", "empty", "endfor", "verbatim", "comment", "forloop"]
 WORDS = [" ", "name", "cases", "a.pid", "|", ":", "'", '"', "not", "(", "_(", "1e9", ".", "-", "\n", "==", "__", "<a href=", ">", "é"]
-SCRAPS = st.sampled_from(TAGS + WORDS)
+PARTS = ["{{ name|", "{{ cases|length|", "yesno:1", "pluralize:balance", "linebreaks:1", "date:today", "cases.pid", "_('x')|", "{% if "]
+SCRAPS = st.sampled_from(TAGS + WORDS + PARTS)
 
 
 @settings(max_examples=300, deadline=None)

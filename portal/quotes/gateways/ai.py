@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from messaging.gateways.cms import readable, retry_after, trusted
+from messaging.gateways import http_call
+from messaging.gateways.cms import readable, retry_after
+from messaging.gateways.http_call import Answer, TooSlow
 from portal.quotes.gateways.assessors import (
     LONGEST_MODEL,
     AiUnavailable,
@@ -30,7 +31,6 @@ NOT_THIS_ONE = frozenset({400, 409, 413, 414, 415, 422, 431})  # asked again, it
 CONNECT_SECONDS = 10
 READ_SECONDS = 300
 TOTAL_SECONDS = 600
-LONGEST_ANSWER = 1024 * 1024  # bytes, unpacked
 LONGEST_SAID = 160  # characters of an error that staff read
 MOST_COMPLETION_TOKENS = 4_000
 MOST_TOKENS_PER_IMAGE = 3_000
@@ -78,12 +78,12 @@ class AiService:
         canary = token_hex(8)
         body = self._body(request, canary=canary)
         most = self._most(body, images=len(request.images))
-        content = self._call(body)
-        if content is None:
-            raise AssessmentRefused(f"The answer is over {LONGEST_ANSWER:,} bytes and was cut.", model=self.model, **vars(most))
-        answer = self._envelope(content)
+        answered = self._call(body)
+        if answered.flaw:
+            raise AssessmentRefused(f"The answer {answered.flaw}.", model=self.model, **vars(most))
+        answer = self._envelope(answered.content)
         told = {
-            "raw": storable(self._without_key(content.decode("utf-8", "replace"))),
+            "raw": storable(self._without_key(answered.content.decode("utf-8", "replace"))),
             "model": named(answer, self.model),
             **vars(self._usage(answer, most=most)),
         }
@@ -126,28 +126,23 @@ class AiService:
         whole = tokens_in * self.price_per_million_in + tokens_out * self.price_per_million_out
         return (whole / MILLION).quantize(PLACES, rounding=rounding)
 
-    def _call(self, body: dict[str, Any]) -> bytes | None:
-        """The body of a good answer, or None where it is too long. Raises AiUnavailable."""
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}"
-        wait = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        ends_at = time.monotonic() + TOTAL_SECONDS
+    def _call(self, body: dict[str, Any]) -> Answer:
+        """A good answer, as far as its status says. Raises AiUnavailable."""
+        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        limits = {"connect_seconds": CONNECT_SECONDS, "read_seconds": READ_SECONDS, "total_seconds": TOTAL_SECONDS}
         try:
-            with (
-                httpx.Client(timeout=wait, follow_redirects=False, trust_env=False, verify=trusted()) as client,
-                client.stream("POST", f"{self.url.rstrip('/')}/chat/completions", headers=headers, json=body) as answer,
-            ):
-                content = read(answer, ends_at=ends_at)
-                self._refuse_status(answer.status_code, answer.headers, content or b"")
-                return content
+            answer = http_call.call("POST", f"{self.url.rstrip('/')}/chat/completions", headers=headers, json=body, **limits)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL, ssl.SSLError) as trouble:
             what = "certificate is not valid" if "CERTIFICATE_VERIFY_FAILED" in str(trouble) else f"at {host(self.url)} cannot be reached"
             raise AiUnavailable(f"The AI {what}: {trouble}") from trouble
+        except TooSlow as trouble:
+            raise AiUnavailable(f"The AI's answer did not end within {TOTAL_SECONDS} s.", may_cost=True) from trouble
         except httpx.TimeoutException as trouble:
             raise AiUnavailable(f"The AI did not answer within {READ_SECONDS} s.", may_cost=True) from trouble
         except httpx.HTTPError as trouble:
             raise AiUnavailable(f"The AI's answer was lost: {trouble or type(trouble).__name__}", may_cost=True) from trouble
+        self._refuse_status(answer.status, answer.headers, answer.content)
+        return answer
 
     def _refuse_status(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         if status == 200:
@@ -182,18 +177,6 @@ class AiService:
     def _without_key(self, text: str) -> str:
         """Some servers repeat the key they were given."""
         return text.replace(self.api_key, "***") if self.api_key else text
-
-
-def read(answer: httpx.Response, *, ends_at: float) -> bytes | None:
-    """The body, or None where it is too long. Raises AiUnavailable where it takes too long."""
-    content = bytearray()
-    for chunk in answer.iter_bytes():  # as it comes: chunks of a given size would be waited for, and the clock not looked at
-        content += chunk
-        if len(content) > LONGEST_ANSWER:
-            return None
-        if time.monotonic() > ends_at:
-            raise AiUnavailable(f"The AI's answer did not end within {TOTAL_SECONDS} s.", may_cost=True)
-    return bytes(content)
 
 
 def is_count(value: Any) -> TypeGuard[int]:

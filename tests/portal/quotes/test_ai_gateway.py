@@ -42,7 +42,7 @@ UNAVAILABLE = [  # the AI's fault, words of the reason, seconds it asks us to wa
 ]
 SILENT = [("timeout", "did not answer within"), ("drip-0.1", "did not end within"), ("slow-1", "did not answer within")]
 REFUSED = [  # the AI's fault, the sentence for staff
-    ("huge", "The answer is over 1,048,576 bytes and was cut."),
+    ("huge", "The answer is too large: over 1,048,576 bytes."),
     ("cut-off", "Answer was cut off."),
     ("filtered", "The AI's provider held the answer back (content filter)."),
     ("refusal", "The model refused: \"I'm sorry, but I can't help with that.\"."),
