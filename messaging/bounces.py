@@ -13,6 +13,8 @@ from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from messaging.text_input import EARLIEST, LATEST
+
 LARGEST_BYTES = 10_000_000
 DEEPEST = 10  # parts within parts
 LONGEST_DETAIL = 2_000
@@ -80,9 +82,9 @@ def _bounce(block: Any, *, message_id: str, event_id: str, at: datetime | None) 
     address = str(block.get("Final-Recipient") or block.get("Original-Recipient") or "").rpartition(";")[2].strip().strip("<>")
     return Bounce(
         told=_told(action, status[1] if status else ""),
-        recipient=address[:254],
+        recipient=printable(address)[:254],
         message_id=message_id,
-        detail=" ".join(f"{action} {said}".split())[:LONGEST_DETAIL],
+        detail=" ".join(printable(f"{action} {said}").split())[:LONGEST_DETAIL],
         event_id=event_id,
         at=at,
     )
@@ -114,9 +116,14 @@ def _original(parts: list[Any]) -> str:
 def _date(text: object) -> datetime | None:
     try:
         at = parsedate_to_datetime(str(text))
-    except (TypeError, ValueError):
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at if EARLIEST <= at.date() <= LATEST else None
+
+
+def printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _nothing(digest: str, why: str) -> Bounce:

@@ -1,5 +1,7 @@
-"""Pages that say no. Without the right to it one answers 403, and the refusal is an event that others can see; one that needs rules
-which cannot be used says which, and what to do; and while the database is away every page says that, and when to come again.
+"""Pages that say no.
+
+What cannot be read is answered 400. Without the right to it a page answers 403, and the refusal is an event that others can see; one that
+needs rules which cannot be used says which, and what to do; and while the database is away every page says that, and when to come again.
 """
 
 import sys
@@ -14,6 +16,7 @@ from messaging.journal import record
 from messaging.models import Level
 from portal.config.data import ConfigRefused
 
+FORM = "application/x-www-form-urlencoded"
 AWAY = (OperationalError, InterfaceError)
 
 
@@ -40,6 +43,24 @@ class Unusable:
         if isinstance(exception, ConfigRefused) and request.path.startswith("/admin/"):
             return render(request, "rules_unusable.html", {"refusal": str(exception)}, status=503)
         return None
+
+
+def not_understood(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The 400 page. Django's own looks into the form once more, which may be what cannot be read."""
+    return HttpResponse(render_to_string("400.html"), status=400)
+
+
+class Charset:
+    """Middleware, before anything looks into a form: its text is UTF-8, or it is not read."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        charset = (request.content_params or {}).get("charset", "utf-8")
+        if request.content_type == FORM and charset.strip("\"'").lower() not in ("utf-8", "utf8"):
+            return not_understood(request, UnicodeError(charset))
+        return self.get_response(request)
 
 
 def failed(request: HttpRequest) -> HttpResponse:

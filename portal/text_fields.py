@@ -1,11 +1,21 @@
-"""Fields for what people type, read as the text of files is."""
+"""Fields for what people type, read as what stands in files is."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from django import forms
 
 from messaging import text_input
+
+
+class WholeNumber(forms.IntegerField):
+    """Digits 0-9, with a sign before them or without. Python would take 1_0 and the digits of other scripts as well."""
+
+    def to_python(self, value: Any) -> int | None:
+        if isinstance(value, str) and value.strip() and not re.fullmatch(r"[+-]?[0-9]{1,20}", value.strip()):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
 
 
 class TypedText(forms.CharField):

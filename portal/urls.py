@@ -5,13 +5,14 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from portal import analytics_page, contact_links, health, health_page, hooks, metrics, proof
-from portal.admin import states
+from portal.admin import listing, states
 from portal.dashboard import views as dashboard
 from portal.explaining import urls as explaining
 from portal.operations import views as operations
 from portal.summaries import views as summaries
 
 desks, _, namespace = admin.site.urls
+handler400 = "portal.refusals.not_understood"
 handler403 = "portal.refusals.refused"
 handler500 = "portal.refusals.failed"
 
@@ -28,6 +29,7 @@ urlpatterns = [
     path("admin/summaries/", admin.site.admin_view(summaries.page), name="summaries"),
     path("admin/summaries/mine/", admin.site.admin_view(summaries.mine), name="my_summary"),
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
+    path("admin/autocomplete/", admin.site.admin_view(listing.autocomplete)),  # first of the two: its name stays the admin's
     path("admin/", ([*explaining.urlpatterns, *desks], "admin", namespace)),
     path("quote/", include("portal.quotes.urls")),
     path("unsubscribe/<token>/", contact_links.unsubscribe, name="unsubscribe"),

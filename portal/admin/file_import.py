@@ -19,6 +19,7 @@ from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from messaging.sheets import SheetRefused
 from messaging.text_input import TextRefused
 from portal.admin.case_files import MOST_BYTES, MOST_ROWS, Csv, CsvOrXlsx, Xlsx
+from portal.admin.listing import as_listed
 
 KEPT_SECONDS = 24 * 60 * 60  # an upload nobody confirmed
 
@@ -89,6 +90,10 @@ class FileImport(ImportExportMixin):
 
     def get_export_formats(self) -> list[type[Format]]:
         return [Csv, Xlsx]
+
+    @as_listed
+    def export_action(self, request: HttpRequest) -> Any:
+        return super().export_action(request)
 
     def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
         if not isinstance(e, SheetRefused | TextRefused):

@@ -1,20 +1,26 @@
 """What a list does with the address it is asked by: it stays quick however many rows there are, whatever the address says."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
+from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
 from django.db import DataError, transaction
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.views import ChangeList
 
 COUNTED_AT_MOST = 10_000  # rows; beyond that a list says "over 10,000" instead of counting on
+LONGEST_PARAMETER = 500  # characters in one part of a list's address
+UNREADABLE = f"That search cannot be used: at most {LONGEST_PARAMETER} characters, none of them a NUL."
 COMPARISONS = {"exact", "isnull", "isempty", "in", "gt", "gte", "lt", "lte"}  # what a list's address may ask of a column
 
 
@@ -58,6 +64,34 @@ class DeskChangeList(ChangeList):
             row.list_query = request.GET.urlencode()
             row.acts = self.model_admin.acts_on(row, request, listed=True)
         self.model_admin.prepare(rows)
+
+
+def is_unreadable(request: HttpRequest) -> bool:
+    return any("\x00" in value or len(value) > LONGEST_PARAMETER for _, values in request.GET.lists() for value in values)
+
+
+def as_listed(export: Callable[..., Any]) -> Callable[..., Any]:
+    """An export of what a list shows: an address that the list cannot be asked by leads back to it, and is told there."""
+
+    @wraps(export)
+    def guarded(desk: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        listed = reverse(f"admin:{desk.opts.app_label}_{desk.opts.model_name}_changelist")
+        if is_unreadable(request):
+            messages.warning(request, UNREADABLE)
+            return HttpResponseRedirect(listed)
+        try:
+            return export(desk, request, *args, **kwargs)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(f"{listed}?{ERROR_FLAG}=1")
+
+    return guarded
+
+
+def autocomplete(request: HttpRequest) -> HttpResponse:
+    """What is offered while somebody types; for what cannot be searched for, nothing."""
+    if is_unreadable(request):
+        return JsonResponse({"results": [], "pagination": {"more": False}})
+    return admin.site.autocomplete_view(request)
 
 
 def is_plain(model: Any, lookup: str) -> bool:

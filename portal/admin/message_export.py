@@ -7,10 +7,12 @@ from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from messaging import export
+from portal.admin.listing import as_listed
 
 TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
 
+@as_listed
 def download(desk: Any, request: HttpRequest, form: str) -> StreamingHttpResponse:
     """What the list shows under the same address."""
     if not desk.has_view_permission(request):

@@ -19,9 +19,8 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from portal.admin.acts import MOST_AT_ONCE, Act, ActRefused
-from portal.admin.listing import BoundedPaginator, DeskChangeList, is_plain
+from portal.admin.listing import UNREADABLE, BoundedPaginator, DeskChangeList, is_plain, is_unreadable
 
-LONGEST_PARAMETER = 500  # characters in one part of a list's address
 FILTERS = "_changelist_filters"  # Django's own name for the list one came from
 
 
@@ -183,9 +182,8 @@ class Desk(ModelAdmin):
         return DeskChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        values = [value for _, values in request.GET.lists() for value in values]
-        if any("\x00" in value or len(value) > LONGEST_PARAMETER for value in values):
-            messages.warning(request, f"That search cannot be used: at most {LONGEST_PARAMETER} characters, none of them a NUL.")
+        if is_unreadable(request):
+            messages.warning(request, UNREADABLE)
             return HttpResponseRedirect(request.path)
         asked = request.POST.get("action", "")
         if any(act.name == asked and not act.is_allowed(request) for act in self.acts):  # Django would show the list and say nothing

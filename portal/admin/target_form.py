@@ -15,6 +15,7 @@ from campaigns import targeting
 from campaigns.models import Contact
 from messaging import text_input
 from portal.admin.contact_filters import STATE_CHOICES
+from portal.text_fields import WholeNumber
 
 BY_HAND, BY_FILTER, ALL = "hand", "filter", "all"
 WAYS = [(BY_HAND, "The contacts I name"), (BY_FILTER, "By state and carrier"), (ALL, "All contacts")]
@@ -47,7 +48,7 @@ class TargetForm(forms.Form):
         widget=UnfoldAdminSingleDateWidget,
         help_text="What the campaign is about happens then; its type says how long before it the mail goes out. Empty: no date.",
     )
-    spread_days = forms.IntegerField(
+    spread_days = WholeNumber(
         label="Spread over days",
         initial=1,
         min_value=1,

@@ -62,13 +62,15 @@ class TemplateForm(forms.ModelForm):
             return answers
         for problem in rendering.check(source_of(answers), example=example_of(answers.get("kind", ""))):
             self.add_error(problem.part, f"Line {problem.line}: {problem.sentence}")
-        if self.instance.pk and answers.get("seen_version") is not None:
-            self.refuse_overwriting(answers["seen_version"])
+        if self.instance.pk:
+            self.refuse_overwriting(answers.get("seen_version"))
         return answers
 
-    def refuse_overwriting(self, seen: int) -> None:
+    def refuse_overwriting(self, seen: int | None) -> None:
         EmailTemplate.objects.select_for_update().get(pk=self.instance.pk)
         current = self.instance.current
+        if seen is None:
+            raise forms.ValidationError("It is not known which version you had open. Copy your words, then reload the page.")
         if current and current.number != seen:
             by = current.created_by or "somebody"
             news = f"{by} saved version {current.number} while you had version {seen} open."

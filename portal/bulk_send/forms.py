@@ -12,7 +12,7 @@ from messaging.models.case import Category
 from messaging.rendering import SUBJECT_LIMIT
 from portal.bulk_send.models import MOST_MAILS
 from portal.template_fields import for_cases
-from portal.text_fields import TypedText
+from portal.text_fields import TypedText, WholeNumber
 
 WAYS = [("category", "A category"), ("firm", "A law firm"), ("pids", "PIDs"), ("pvs", "PVs")]
 MOST_FIRMS = 500  # offered while typing; any other may still be typed in full
@@ -36,7 +36,7 @@ class Choose(forms.Form):
         label="PVs (the practice's file number)",
         widget=UnfoldAdminTextareaWidget({"rows": 6, "placeholder": "One per line, or separated by commas"}),
     )
-    limit = forms.IntegerField(
+    limit = WholeNumber(
         label="At most",
         initial=50,
         min_value=1,
@@ -142,7 +142,7 @@ class Confirm(forms.Form):
     """The last look: the batch is still the one that was shown, and for production the number was typed."""
 
     seen = forms.CharField(max_length=64, required=False)
-    count = forms.IntegerField(required=False, label="Number of mails", widget=UnfoldAdminIntegerFieldWidget({"autocomplete": "off"}))
+    count = WholeNumber(required=False, label="Number of mails", widget=UnfoldAdminIntegerFieldWidget({"autocomplete": "off"}))
 
     def __init__(self, *args: Any, seen: str, mails: int, mode: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -7,16 +7,16 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from portal.operations.kinds import MOST_AT_ONCE, RetryQuoteMails
 from portal.quotes.models.quote import MOST_ATTEMPTS
-from portal.text_fields import TypedText
+from portal.text_fields import TypedText, WholeNumber
 
 TYPES = list(RetryQuoteMails.TYPES.items())
 PARAMETERS = ("type", "max_attempts", "limit")
 
 
-def whole_number(name: str, *, most: int, **told: Any) -> forms.IntegerField:
+def whole_number(name: str, *, most: int, **told: Any) -> WholeNumber:
     says = f"{name} is a whole number from 1 to {most:,}."
     errors = dict.fromkeys(["required", "invalid", "min_value", "max_value"], says)
-    return forms.IntegerField(min_value=1, max_value=most, error_messages=errors, widget=UnfoldAdminIntegerFieldWidget, **told)
+    return WholeNumber(min_value=1, max_value=most, error_messages=errors, widget=UnfoldAdminIntegerFieldWidget, **told)
 
 
 class RetryForm(forms.Form):

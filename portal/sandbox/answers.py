@@ -40,7 +40,7 @@ class BadRequest(ValueError):
 
 def as_json(value: Any, status: int = 200, **headers: str) -> Answer:
     named = {name.replace("_", "-"): text for name, text in headers.items()}
-    return Answer(status, json.dumps(value, ensure_ascii=False).encode(), {"Content-Type": "application/json"} | named)
+    return Answer(status, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), {"Content-Type": "application/json"} | named)
 
 
 def as_page(html: str, status: int = 200) -> Answer:

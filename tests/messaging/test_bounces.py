@@ -101,6 +101,25 @@ def test_a_hard_bounce_marks_the_mail_and_suppresses_and_twice_is_once():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("date", "at"),
+    [
+        ("Mon, 01 Jan 2001 00:00:00 +2359", datetime(2000, 12, 31, 0, 1, tzinfo=UTC)),
+        ("Sat, 31 Jan 9999 11:00:00 +0000", None),
+        ("Sat, 31 Jan 99999999999999999999 11:00:00 +0000", None),
+    ],
+)
+def test_a_report_with_what_cannot_be_stored_is_kept_without_it(date, at):
+    message = make_note().message
+    block = "Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; no\0such\x1buser"
+    raw = report(block, message_id=message.message_id, recipient="a\0b@x.example")
+
+    (bounce, outcome), *_ = delivery_facts.record_report(raw.replace(b"Sat, 31 Jan 2026 11:00:00 +0000", date.encode()), now=NOW)
+
+    assert (outcome, bounce.recipient, bounce.detail, bounce.at) == ("applied", "a b@x.example", "failed no such user", at)
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("block", [block for block, told in CASES if told != "bounced"])
 def test_what_is_no_hard_bounce_suppresses_nobody(block):
     message = make_note().message

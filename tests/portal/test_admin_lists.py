@@ -189,6 +189,31 @@ def test_what_no_column_can_be_compared_with_is_told_so(asked):
     assert answer["Location"].endswith("?e=1")
 
 
+EXPORTS = ["messaging/message/export/csv/", "messaging/message/export/json/", "messaging/case/export/", "portal/quote/export/"]
+
+
+@pytest.mark.parametrize("asked", ["?state=zz&mode=zz", "?nosuch=1", "?id__exact=abc", "?created_at_from=zz&x=1", "?q=%00", "?pk__regex=1"])
+@pytest.mark.parametrize("export", EXPORTS)
+def test_an_export_is_asked_for_as_its_list_is(export, asked):
+    boss = superuser()
+
+    answers = [boss.get(f"/admin/{export}{asked}")]
+    if export.endswith("export/"):
+        answers.append(boss.post(f"/admin/{export}{asked}"))
+
+    listed = f"/admin/{'/'.join(export.split('/')[:2])}/"
+    assert [(answer.status_code, answer["Location"].partition("?")[0]) for answer in answers] == [(302, listed)] * len(answers)
+    assert boss.get(f"/admin/{export}").status_code == 200
+
+
+def test_what_cannot_be_searched_for_is_offered_nothing():
+    case, boss = a_case(patient_name="Ada Byron"), superuser()
+    asked = "/admin/autocomplete/?app_label=messaging&model_name=message&field_name=case&term="
+
+    assert boss.get(f"{asked}%00").json()["results"] == []
+    assert [row["id"] for row in boss.get(f"{asked}Ada").json()["results"]] == [str(case.pk)]
+
+
 @pytest.mark.parametrize("key", ["abc", "-1", "99999999999999999999", "1%00", "1' OR 1=1"])
 def test_a_record_that_does_not_exist_is_told_so(key):
     boss = superuser()

@@ -85,6 +85,16 @@ def test_a_version_saved_by_somebody_else_meanwhile_is_not_buried():
     assert TemplateVersion.objects.count() == 2
 
 
+def test_words_of_which_it_is_not_known_what_they_replace_are_not_saved():
+    version = a_template()
+
+    answers = {**words(version, text="PV {{ pv }}."), "seen_version": ""}
+    response = superuser().post(f"/admin/messaging/emailtemplate/{version.template_id}/change/", answers)
+
+    assert "It is not known which version you had open" in response.content.decode()
+    assert TemplateVersion.objects.count() == 1
+
+
 def test_staff_who_may_only_look_save_nothing():
     version = a_template()
     address = f"/admin/messaging/emailtemplate/{version.template_id}/change/"

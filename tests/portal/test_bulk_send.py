@@ -129,6 +129,8 @@ REFUSED = [  # what is answered, and what the page says about it
     ({"limit": "0"}, "greater than or equal to 1"),
     ({"limit": "501"}, "A batch holds at most 500 mails"),
     ({"limit": "ten"}, "whole number"),
+    ({"limit": "1_0"}, "whole number"),
+    ({"limit": "٣"}, "whole number"),
     ({"template": ""}, "required"),
     ({"template": "999999999999999999999"}, "no longer in use"),
     ({"mode": "production"}, "Production is switched off here"),

@@ -12,6 +12,7 @@ from campaigns.models import SchedulerRun
 from messaging.models import SystemEvent
 from portal import wiring
 from portal.models import ConfigVersion
+from portal.refusals import FORM
 from tests.campaigns.rows import make_contact
 from tests.portal.desk_rows import superuser
 from tests.portal.test_states_page import put
@@ -48,6 +49,29 @@ def test_an_unknown_address_is_told_without_internals(client):
 
     assert answer.status_code == 404
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "ascii", "utf-16", "utf-99"])
+@pytest.mark.parametrize("page", ["/quote/", "/admin/login/"])
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_form_that_is_not_utf_8_is_told_so(settings, page, charset, debug):
+    settings.DEBUG = debug
+    told = Client(enforce_csrf_checks=True, raise_request_exception=False)
+
+    answer = told.generic("POST", page, b"a=b", content_type=f"{FORM}; charset={charset}")
+
+    assert (answer.status_code, "cannot read what it was sent" in answer.text) == (400, True)
+    assert told.generic("POST", page, b"a=b", content_type=f"{FORM}; charset=UTF-8").status_code == 403  # read, and without its token
+
+
+def test_a_form_with_too_many_fields_is_told_so():
+    told = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    told.cookies["csrftoken"] = "a" * 32
+
+    fields = "&".join(f"a{n}=1" for n in range(20_000)).encode()
+    answer = told.generic("POST", "/quote/", fields, content_type=FORM, headers={"X-CSRFToken": "a" * 32})
+
+    assert (answer.status_code, "cannot read what it was sent" in answer.text) == (400, True)
 
 
 @pytest.mark.parametrize(("trouble", "status", "words"), AWAY)
