@@ -83,7 +83,8 @@ def make(
                 _remove(_unfinished(path))
             history.status, history.error = BackupStatus.FAILED, str(trouble)
             history.save(update_fields=["status", "error"])
-            raise BackupFailed(f"No backup was made: {trouble}") from trouble
+            said = f"{folder}: {trouble.strerror}. Choose another folder." if isinstance(trouble, OSError) else str(trouble)
+            raise BackupFailed(f"No backup was made: {said}") from trouble
     _forget_older(folder, tables=list(tables), keep=keep)
     return made
 

@@ -59,7 +59,7 @@ def select(selection: Selection, *, on: date, mode: Mode | None = None) -> tuple
     With a mode, only mails of that mode stand in the way: a test is never held up by the real one.
     """
     asked = list(asked_for(selection, on=on).order_by(F("last_contact_on").asc(nulls_first=True), "pk"))
-    skips = unknown_numbers(selection, asked)
+    skips = unknown_to_us(selection, asked)
     reasons = reasons_against(asked, on=on, mode=mode)
     skips += [Skip(what=str(case), why=reasons[case.pk]) for case in asked if case.pk in reasons]
     cases = [case for case in asked if case.pk not in reasons]
@@ -146,8 +146,10 @@ def asked_for(selection: Selection, *, on: date) -> CaseQuerySet:
     return cases
 
 
-def unknown_numbers(selection: Selection, asked: Iterable[Case]) -> list[Skip]:
-    """The numbers without a case. PID and PV are easily mixed up, so the other one is looked up too."""
+def unknown_to_us(selection: Selection, asked: Iterable[Case]) -> list[Skip]:
+    """The numbers, or the law firm, without a case. PID and PV are easily mixed up, so the other one is looked up too."""
+    if selection.firm and not Case.objects.filter(firm__iexact=selection.firm.strip()).exists():
+        return [Skip(what=selection.firm, why="no case has this law firm")]
     pids, pvs = {case.pid for case in asked}, {case.pv for case in asked}
     strange_pids = [pid for pid in dict.fromkeys(selection.pids) if pid not in pids]
     strange_pvs = [pv for pv in dict.fromkeys(selection.pvs) if pv not in pvs]

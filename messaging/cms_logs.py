@@ -1,5 +1,6 @@
 """The portal's record as the log files that older installations kept: three of CMS notes, two of sent e-mails."""
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import tzinfo
@@ -16,6 +17,8 @@ AT_ONCE = 2_000  # rows held in memory
 def write(folder: Path, *, zone: tzinfo) -> dict[str, int]:
     """The five files exist in `folder`, each whole, with times of `zone`; returns the lines of each."""
     folder.mkdir(parents=True, exist_ok=True)
+    if taken := next((folder / name for name in FILES if (folder / name).is_dir()), None):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(taken))
     return {name: replace(folder / name, lines(zone)) for name, lines in FILES.items()}
 
 

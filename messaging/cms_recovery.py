@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from messaging import outbox
 from messaging.log_lines import TEST_PREFIX, CmsLine, SentLine, left_after
@@ -18,6 +18,9 @@ from messaging.models import Case, CmsNote, Decision, Lane, Message, Status, Ver
 
 SOURCE = "recover_cms"
 UNKNOWN_KIND = "general"  # where no log says what kind of e-mail it was; the sent logs never do
+OURS = "recovered:"  # how the key of a message begins that was taken in
+TIMELESS = ":-"  # what its key has in place of a time that the logs do not tell
+NO_SUBJECT = "(not kept)"
 NOT_KEPT = "Recovered from the logs of the old installation, which kept no text."
 
 
@@ -86,27 +89,73 @@ def find(
 
 @transaction.atomic
 def take_in(mails: Sequence[Mail], *, sender: str, zone: tzinfo, at: datetime) -> TakenIn:
-    """Each e-mail is a sent message whose note is pending; a second run adds nothing.
+    """Each e-mail is a sent message whose note is pending; a second run, and any later log that tells of the same e-mails, adds nothing.
 
     The logs' times are of `zone`; `at` stands where they give none. What the portal sent itself has its note already and is left out.
     """
     cases = cases_of(mails)
-    own = sent_by_us(cases.values(), zone=zone)
-    ordinals: Counter[str] = Counter()
-    wanted, ours, strange = {}, 0, []
+    known = Known(cases.values(), zone=zone)
+    there, strange, new = 0, [], []
     for mail in mails:
         case = cases.get(("pv", mail.pv)) or cases.get(("pid", mail.pid))
         if case is None:
             strange.append(mail)
-        elif {(case.pk, mail.provider_id), (case.pk, mail.sent_to.lower(), mail.at)} & own:
-            ours += 1
+        elif known.answers(mail, case):
+            there += 1
         else:
-            who = f"recovered:{TEST_PREFIX if mail.is_test else ''}{case.pv}:{mail.sent_to.lower()[:120]}"
-            ordinals[who] += 1  # the same e-mail of the same logs has the same key
-            wanted[f"{who}:{ordinals[who]}"] = (mail, case)
-    there = set(Message.objects.filter(key__in=wanted).values_list("key", flat=True))
-    create([message_for(*wanted[key], key=key, sender=sender, zone=zone, at=at) for key in wanted if key not in there])
-    return TakenIn(new=len(wanted) - len(there), already=len(there) + ours, without_case=strange)
+            new.append(message_for(mail, case, key=known.new_key(mail, case), sender=sender, zone=zone, at=at))
+    create(new)
+    return TakenIn(new=len(new), already=there, without_case=strange)
+
+
+class Known:
+    """What the portal sent to these cases, or took in earlier. Each message answers for one e-mail of the logs.
+
+    A log tells of an e-mail only in part, so a message that was taken in is the same e-mail where the two contradict each other in nothing;
+    one that the portal sent itself, where its Message-ID or its second is the same.
+    """
+
+    def __init__(self, cases: Iterable[Case], *, zone: tzinfo) -> None:
+        self.zone = zone
+        self.messages: dict[int, list[Message]] = defaultdict(list)
+        self.ordinals: Counter[str] = Counter()
+        for message in Message.objects.sent().filter(case__in={case.pk for case in cases}).order_by("pk"):
+            self.messages[message.case_id or 0].append(message)
+            if message.key.startswith(OURS):
+                who, _, ordinal = message.key.rpartition(":")
+                self.ordinals[who] = max(self.ordinals[who], int(ordinal))
+
+    def answers(self, mail: Mail, case: Case) -> bool:
+        """Whether one of them is this e-mail; it answers for no other then."""
+        agreed = [(self.agreements(message, mail), message) for message in self.messages[case.pk]]
+        fitting = [(count, -message.pk, message) for count, message in agreed if count is not None]
+        if fitting:
+            self.messages[case.pk].remove(max(fitting)[2])
+        return bool(fitting)
+
+    def agreements(self, message: Message, mail: Mail) -> int | None:
+        """In how many things they agree; None where they are not the same e-mail."""
+        second = message.sent_at.astimezone(self.zone).replace(microsecond=0, tzinfo=None) if message.sent_at else None
+        same_address = message.recipient.lower() == mail.sent_to.lower()
+        if not message.key.startswith(OURS):
+            same = (mail.provider_id == message.message_id, same_address and mail.at == second)
+            return sum(same) or None
+        told = [
+            (mail.is_test, message.is_test),
+            (mail.provider_id, message.remote_id),
+            (mail.at, None if TIMELESS in message.key else second),
+            (mail.subject, "" if message.subject == NO_SUBJECT else message.subject),
+        ]
+        if not same_address or any(one != other for one, other in told if one not in (None, "") and other not in (None, "")):
+            return None
+        return sum(one == other for one, other in told)
+
+    def new_key(self, mail: Mail, case: Case) -> str:
+        """The key of a message for this e-mail; it tells whether its time is known."""
+        moment = f":{mail.at:%Y-%m-%dT%H:%M:%S}" if mail.at else TIMELESS
+        who = f"{OURS}{TEST_PREFIX if mail.is_test else ''}{case.pv}:{mail.sent_to.lower()[:100]}{moment}"
+        self.ordinals[who] += 1
+        return f"{who}:{self.ordinals[who]}"
 
 
 def from_sent(line: SentLine, pids: Mapping[str, str], *, is_test: bool) -> Mail:
@@ -160,19 +209,10 @@ def take(lines: dict[tuple[str, str], list[CmsLine]], mail: Mail) -> CmsLine | N
 
 
 def cases_of(mails: Iterable[Mail]) -> dict[tuple[str, str], Case]:
-    by_pv = Case.objects.filter(pv__in={mail.pv for mail in mails if mail.pv})
-    by_pid = Case.objects.filter(pid__in={mail.pid for mail in mails if mail.pid})
-    return {("pid", case.pid): case for case in by_pid} | {("pv", case.pv): case for case in by_pv}
-
-
-def sent_by_us(cases: Iterable[Case], *, zone: tzinfo) -> set[tuple[Any, ...]]:
-    """What tells an e-mail of the portal's own in its exported logs: its Message-ID, or address and second."""
-    own = Message.objects.sent().filter(case__in={case.pk for case in cases}).exclude(key__startswith="recovered:")
-    marks: set[tuple[Any, ...]] = set()
-    for case, message_id, recipient, sent_at in own.values_list("case", "message_id", "recipient", "sent_at"):
-        assert sent_at
-        marks |= {(case, message_id), (case, recipient.lower(), sent_at.astimezone(zone).replace(microsecond=0, tzinfo=None))}
-    return marks
+    """Their cases, by PID and by PV; nobody else takes mails of these cases in until the transaction ends."""
+    pvs, pids = {mail.pv for mail in mails if mail.pv}, {mail.pid for mail in mails if mail.pid}
+    found = list(Case.objects.filter(Q(pv__in=pvs) | Q(pid__in=pids)).order_by("pk").select_for_update())
+    return {("pid", case.pid): case for case in found if case.pid} | {("pv", case.pv): case for case in found}
 
 
 def message_for(mail: Mail, case: Case, *, key: str, sender: str, zone: tzinfo, at: datetime) -> Message:
@@ -185,10 +225,10 @@ def message_for(mail: Mail, case: Case, *, key: str, sender: str, zone: tzinfo, 
         sender=sender,
         recipient=mail.sent_to,
         intended_for=mail.intended_for,
-        subject=mail.subject or "(not kept)",
+        subject=mail.subject or NO_SUBJECT,
         text=NOT_KEPT,
         message_id=outbox.new_message_id(sender),
-        remote_id=mail.provider_id[:200],
+        remote_id=mail.provider_id,
         case=case,
         status=Status.SENT,
         sent_at=mail.at.replace(tzinfo=zone) if mail.at else at,

@@ -5,7 +5,7 @@ last reply never erases one.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -109,14 +109,13 @@ def clean(values: Mapping[str, str], *, on: date, row: int | None = None) -> tup
 
 
 def refused_file(sheet: Sheet, refused: list[Refused]) -> str:
-    """The refused rows as they were, each with its problems in a column of its own: correct it and import it again."""
-    keep = [place for place, name in enumerate(sheet.header) if name.strip().lower() != PROBLEM.lower()]
-    header = [sheet.header[place] for place in keep]
-    rows = [[one.row.cells[place] for place in keep if place < len(one.row.cells)] for one in refused]
-    return write_csv(
-        [PROBLEM, *header],
-        [[one.sentences, *cells, *[""] * (len(header) - len(cells))] for one, cells in zip(refused, rows, strict=True)],
-    )
+    """The refused rows as they were, too short and too long ones too, each behind what is wrong with it: to be corrected and imported."""
+    told_before = {place for place, name in enumerate(sheet.header) if name.strip().lower() == PROBLEM.lower()}
+
+    def without(cells: Sequence[str]) -> list[str]:
+        return [cell for place, cell in enumerate(cells) if place not in told_before]
+
+    return write_csv([PROBLEM, *without(sheet.header)], [[one.sentences, *without(one.row.cells)] for one in refused])
 
 
 def cleaned_rows(sheet: Sheet, *, on: date) -> tuple[list[Good], list[Refused]]:
@@ -158,17 +157,21 @@ def keep_others_out() -> None:
 
 
 def refuse_taken_pids(good: list[Good], refused: list[Refused]) -> list[dict[str, Any]]:
-    """The rows whose PID, if any, is not another case's."""
+    """The rows whose PID, if any, is not another case's, and whose two numbers do not stand in each other's place."""
     pids = [fields["pid"] for _, fields in good if fields["pid"]]
     owners = dict(Case.objects.filter(pid__in=pids).values_list("pid", "pv"))
+    pairs = {(fields["pv"], fields["pid"]) for _, fields in good} | set(Case.objects.filter(pv__in=pids).values_list("pv", "pid"))
     taken = []
     for row, fields in good:
-        owner = owners.get(fields["pid"], fields["pv"])
-        if owner == fields["pv"]:
-            taken.append(fields)
+        pv, pid = fields["pv"], fields["pid"]
+        if pid and (pid, pv) in pairs:
+            sentence = f"Row {row.number}: there is a case with PV {pid} and PID {pv}, so the two numbers of this row look exchanged."
+        elif (owner := owners.get(pid, pv)) != pv:
+            sentence = f"Row {row.number}: PID {pid} is already the number of the case with PV {owner}; correct one of the two."
         else:
-            sentence = f"Row {row.number}: PID {fields['pid']} is already the number of the case with PV {owner}; correct one of the two."
-            refused.append(Refused(row=row, problems=[("CMS", sentence)]))
+            taken.append(fields)
+            continue
+        refused.append(Refused(row=row, problems=[("CMS", sentence)]))
     return taken
 
 

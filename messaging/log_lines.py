@@ -17,7 +17,7 @@ TEST_WORD = "TEST MODE"
 NO_PID = "none"  # an e-mail whose case has no PID still owes a note, so it still has a line
 TIME = "%Y-%m-%d %H:%M:%S"
 TEST_PREFIX = "test_"  # what the e-mail type of a test e-mail begins with
-KIND_LIMIT, SUBJECT_LIMIT = 60, 400  # characters, as the record takes them
+KIND_LIMIT, SUBJECT_LIMIT, ID_LIMIT = 60, 400, 200  # characters, as the record takes them
 STAMP = r"\[(?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})\] "
 
 
@@ -148,7 +148,7 @@ def sent_line(found: re.Match[str], *, intended_for: str, number: int) -> SentLi
         pv=found["pv"],
         sent_to=email_address(found["sent_to"], field=f"Line {number}, recipient"),
         subject=one_line(one_field(found["subject"]), field=f"Line {number}, subject", limit=SUBJECT_LIMIT, required=False),
-        provider_id=one_line(one_field(found["id"]), field=f"Line {number}, provider id", required=False),
+        provider_id=one_line(one_field(found["id"]), field=f"Line {number}, provider id", limit=ID_LIMIT, required=False),
         intended_for=intended_for,
         at=moment(found["at"], number=number) if found["at"] else None,
     )

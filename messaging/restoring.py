@@ -1,5 +1,6 @@
 """A backup restored elsewhere: into a new database to use, or into a scratch one to prove that it can be."""
 
+import re
 import time
 import uuid
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from messaging.backup import BackupFailed
 from messaging.invariants import Invariant
 from messaging.models import BackupHistory
 
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")  # of a database that we make
 OF_THE_CLOCK = ("now()", "clock_timestamp()")  # what they ask is not so any more in a copy of yesterday
 
 
@@ -22,6 +24,8 @@ def restore(path: Path, *, into: str) -> dict[str, int]:
 
     A backup of some tables comes without what ties them to others.
     """
+    if not NAME.fullmatch(into):
+        raise BackupFailed(f"Refusing to restore into {into[:80]!r}: that is no name of a database.")
     backup.verify(path)
     _create_database(into)
     known = on_record(path)
@@ -44,7 +48,7 @@ def drill(path: Path, *, promises: Sequence[Invariant] = ()) -> dict[str, Any]:
     was so when the backup was made.
     """
     began = time.monotonic()
-    into = f"{connection.settings_dict['NAME']}_drill_{uuid.uuid4().hex[:8]}"[-63:]
+    into = f"{connection.settings_dict['NAME'][:48]}_drill_{uuid.uuid4().hex[:8]}"
     restore(path, into=into)
     try:
         rows, sums = content(into)

@@ -12,6 +12,7 @@ from portal.operations import views as operations
 from portal.summaries import views as summaries
 
 desks, _, namespace = admin.site.urls
+autocomplete = path("autocomplete/", admin.site.admin_view(listing.autocomplete), name="autocomplete")
 handler400 = "portal.refusals.not_understood"
 handler403 = "portal.refusals.refused"
 handler500 = "portal.refusals.failed"
@@ -29,8 +30,7 @@ urlpatterns = [
     path("admin/summaries/", admin.site.admin_view(summaries.page), name="summaries"),
     path("admin/summaries/mine/", admin.site.admin_view(summaries.mine), name="my_summary"),
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),  # the theme's search over all tables is switched off
-    path("admin/autocomplete/", admin.site.admin_view(listing.autocomplete)),  # first of the two: its name stays the admin's
-    path("admin/", ([*explaining.urlpatterns, *desks], "admin", namespace)),
+    path("admin/", ([autocomplete, *explaining.urlpatterns, *desks], "admin", namespace)),
     path("quote/", include("portal.quotes.urls")),
     path("unsubscribe/<token>/", contact_links.unsubscribe, name="unsubscribe"),
     path("t/<token>/", contact_links.click, name="click"),

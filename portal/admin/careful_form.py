@@ -39,13 +39,14 @@ class CarefulForm(forms.ModelForm):
         return answers
 
     def refuse_overwriting(self, answers: dict[str, Any]) -> None:
-        if not self.instance.pk or not answers.get("seen_at"):
+        if not self.instance.pk or "seen_at" not in self.fields:
             return
         rows: Any = type(self.instance)
         stored = rows.objects.select_for_update().values_list("updated_at", flat=True).get(pk=self.instance.pk)
-        if stored.isoformat() != answers["seen_at"]:
+        if stored.isoformat() != (seen := answers.get("seen_at")):
             noun = self.instance._meta.verbose_name
-            raise forms.ValidationError(f"Somebody else changed this {noun} while you had it open. Reload the page, then change it again.")
+            why = f"Somebody else changed this {noun} while you had it open" if seen else f"It is not known which {noun} you had open"
+            raise forms.ValidationError(f"{why}. Reload the page, then change it again.")
 
 
 def address_field(form: forms.Form | forms.ModelForm, name: str, *, label: str, required: bool) -> str:

@@ -3,7 +3,6 @@
 0 done · 1 failed, and stderr says what to do · 2 wrong usage · 3 done, but something still needs attention.
 """
 
-import errno
 import json
 import os
 import re
@@ -12,13 +11,13 @@ import signal
 import sys
 import threading
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import DatabaseError
 
 from messaging.spool import SpoolUnwritable
@@ -57,6 +56,9 @@ class PortalCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of sentences")
 
     def handle(self, *args: Any, **told: Any) -> None:
+        if sys.stdout is None:  # closed by whoever started us: nobody wants the answer
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (until the end)
+            self.stdout = OutputWrapper(sys.stdout)
         given = {name: told[name] for name in self.own}
         refuse_half_characters(given)
         with heeding_signals(gently=self.finishes_first):
@@ -75,14 +77,10 @@ class PortalCommand(BaseCommand):
             sys.exit(report.exit_code)
 
     def say(self, text: str) -> None:
-        """The answer, on stdout. A reader who has seen enough (`| head`) is no error."""
-        try:
-            with a_reader_may_leave():
-                self.stdout.write(text)
-                self.stdout.flush()
-        except OSError as trouble:
-            drop_stdout()
-            raise CommandError(f"It is done, but the answer could not be written: {trouble.strerror}.") from trouble
+        """The answer, on stdout."""
+        with a_reader_may_leave():
+            self.stdout.write(text)
+            self.stdout.flush()
 
     def progress(self, done: int, of: int, what: str) -> None:
         """How far it is: a bar that moves on a terminal, a line in a log."""
@@ -122,11 +120,14 @@ def heeding_signals(*, gently: bool) -> Iterator[None]:
 
 @contextmanager
 def a_reader_may_leave() -> Iterator[None]:
-    """What a reader of stdout does not want any more is dropped."""
+    """A reader of stdout who has seen enough (`| head`) is no error; a full disk behind it is."""
     try:
         yield
     except BrokenPipeError:
         drop_stdout()
+    except OSError as trouble:
+        drop_stdout()
+        raise CommandError(f"It is done, but the answer could not be written: {trouble.strerror}.") from trouble
 
 
 def drop_stdout() -> None:
@@ -163,68 +164,8 @@ def day_option(text: str) -> str:
         raise ArgumentTypeError(refusal.sentence) from None
 
 
-def path_option(text: str) -> Path:
-    """An option that names a file or a folder."""
-    if not text.strip():
-        raise ArgumentTypeError("names no file or folder: it is empty")
-    return Path(text)
-
-
 def wrong_usage(text: str) -> CommandError:
     return CommandError(text, returncode=WRONG_USAGE)
-
-
-def contents(path: Path) -> bytes:
-    """The bytes of a file that an option names."""
-    try:
-        return path.read_bytes()
-    except OSError as trouble:
-        raise wrong_usage(f"Cannot read {path}: {trouble.strerror}.") from trouble
-
-
-def write_text(path: Path, text: str) -> None:
-    """The file holds `text` and nothing else; never half of it."""
-    write_bytes(path, [text.encode()])
-
-
-def write_bytes(path: Path, parts: Iterable[bytes]) -> None:
-    """The file holds these and nothing else; never half of it."""
-    with written(path) as file:
-        file.writelines(parts)
-
-
-@contextmanager
-def written(path: Path) -> Iterator[IO[bytes]]:
-    """Afterwards the file holds what was written to it and nothing else; never half of it. A device or a pipe has it at once."""
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if path.exists() and not path.is_file():
-            with path.open("wb") as device:
-                yield device
-            return
-        whole = path.resolve()  # a link goes on leading to its file
-        unfinished = whole.with_name(f".{whole.name}.{os.getpid()}")
-        try:
-            with unfinished.open("wb") as file:
-                yield file
-            unfinished.replace(whole)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as trouble:
-        raise CommandError(f"Cannot write {path}: {trouble.strerror}.") from trouble
-
-
-def refuse_overwriting(source: Path, *, by: Path) -> None:
-    """Refused rows go elsewhere than into the file they came from."""
-    if by.resolve() == source.resolve():
-        raise wrong_usage(f"--refused-file is {source} itself: name another file, or what it says now would be lost.")
-
-
-def refuse_unwritable(path: Path) -> None:
-    """Told before the work, not after it."""
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise CommandError(f"Cannot write {path}: name a file in a folder that may be written to. Nothing was done.")
 
 
 def peak_rss_mb() -> float:

@@ -11,18 +11,8 @@ from campaigns.importing.holds import Cancelled, HoldLost
 from campaigns.importing.refusals import AlreadyImported
 from campaigns.models import ImportJob
 from portal import wiring
-from portal.management.command import (
-    DONE,
-    NEEDS_ATTENTION,
-    PortalCommand,
-    Report,
-    path_option,
-    peak_rss_mb,
-    refuse_overwriting,
-    refuse_unwritable,
-    write_bytes,
-    wrong_usage,
-)
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, peak_rss_mb, wrong_usage
+from portal.management.files import path_option, refuse_overwriting, refuse_unwritable, write_bytes
 
 EVERY_SECONDS = 3.0  # a line of progress in a log
 COUNTS = ("rows", "new", "changed", "unchanged", "refused", "flagged")
@@ -41,6 +31,8 @@ class ImportCommand(PortalCommand):
 
     def work(self, *, file: Path, dry_run: bool, resume: bool, refused_file: Path | None) -> Report:
         started = self.told_at = time.monotonic()
+        if file.exists() and not file.is_file():
+            raise wrong_usage(f"Cannot read {file}: it is no plain file, and large ones are read twice. Save it as a file and name that.")
         if refused_file and not dry_run:
             refuse_overwriting(file, by=refused_file)
             refuse_unwritable(refused_file)

@@ -93,6 +93,14 @@ def test_a_restore_never_overwrites_and_holds_what_was_backed_up(tmp_path):
         restoring.drop_database(into)
 
 
+@pytest.mark.parametrize("name", ["dbname=victim", "postgres://x/y", "a b", "a\nb", 'a"b', "", "x" * 64, "ärger"])
+def test_a_restore_makes_a_database_of_a_plain_name_or_none(tmp_path, name):
+    made = backup.make(folder=tmp_path)
+
+    with pytest.raises(backup.BackupFailed, match="no name of a database"):
+        restoring.restore(made.path, into=name)
+
+
 def test_the_drill_restores_compares_and_leaves_nothing_behind(tmp_path):
     make_message()
     made = backup.make(folder=tmp_path)

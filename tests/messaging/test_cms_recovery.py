@@ -105,6 +105,33 @@ def test_a_second_run_takes_in_nothing_more_whichever_logs_it_is_given(cases):
     assert CmsNote.objects.count() == 2
 
 
+JANUARY = SentLine(pv="9001", sent_to="jo@stone.example", subject="January", provider_id="<jan@x.example>", at=AT)
+OTHERS = [  # what another mail to the same case and address may differ in
+    {"at": AT.replace(month=3), "subject": "March", "provider_id": "<mar@x.example>"},
+    {"at": AT.replace(second=6)},
+    {"provider_id": "<other@x.example>"},
+    {"subject": "February"},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_mail_to_the_same_case_in_a_log_of_its_own_owes_its_note_too(cases, other):
+    logs = [[JANUARY], [SentLine(**{**vars(JANUARY), **other})]]
+
+    runs = [take_in(find(sent=lines, pids=PIDS).needs_note, sender="o@portal.example", zone=ZONE, at=NOW) for lines in [*logs, *logs]]
+
+    assert [(run.new, run.already) for run in runs] == [(1, 0), (1, 0), (0, 1), (0, 1)]
+
+
+def test_what_a_later_log_tells_more_of_is_the_same_mail(cases):
+    timeless = SentLine(**{**vars(JANUARY), "at": None})
+    tellings = [{"sent": [timeless]}, {"sent": [timeless], "pending": [owed("101")]}, {"sent": [JANUARY]}, {"pending": [owed("101")]}]
+
+    runs = [take_in(find(**told, pids=PIDS).needs_note, sender="o@portal.example", zone=ZONE, at=NOW) for told in tellings]
+
+    assert [run.new for run in runs] == [1, 0, 0, 0]
+
+
 def test_a_mail_whose_case_is_not_here_is_named_and_the_others_taken_in(cases):
     mails = find(sent=[sent("9001"), sent("7777")], pids=PIDS).needs_note
 

@@ -214,6 +214,30 @@ def test_a_row_of_another_length_is_refused_and_the_others_taken(db):
     assert done.refused[0].sentences == "Row 3 has 5 values, the header has 12."
 
 
+@pytest.mark.parametrize("ragged", [ADA.replace("2026-01-05,", "2026-01-05"), f"{ADA}, ext 5"])
+def test_a_refused_row_of_another_length_comes_back_as_it_was_and_is_refused_again(db, ragged):
+    merge(sheet(ADA), on=TODAY)
+    table = sheet(ragged, BEN.replace("9002", "9oo2"))
+
+    again = read_csv(refused_file(table, merge(table, on=TODAY).refused).encode(), columns=COLUMNS)
+
+    assert [row.cells[1:] for row in again.rows] == [row.cells for row in table.rows]
+    assert len(merge(again, on=TODAY).refused) == 2
+    assert Case.objects.get().balance == Decimal("1234.50")
+
+
+def test_two_numbers_in_each_others_place_are_refused_and_in_their_own_are_taken(db):
+    merge(sheet(ADA), on=TODAY)
+    swapped = ADA.replace("101,9001", "9001,101")
+
+    (refused,) = merge(sheet(swapped), on=TODAY).refused
+    both = merge(sheet(BEN, BEN.replace("102,9002", "9002,102")), on=TODAY)
+
+    assert refused.sentences == "Row 2: there is a case with PV 9001 and PID 101, so the two numbers of this row look exchanged."
+    assert (len(both.refused), Case.objects.count()) == (2, 1)
+    assert counts(merge(sheet(ADA, BEN), on=TODAY)) == (1, 0, 1, 0)
+
+
 def test_rows_of_a_workbook_are_read_like_those_of_a_file():
     assert read_rows([HEADER.split(","), BEN.split(",")], columns=COLUMNS).rows == sheet(BEN).rows
 

@@ -92,7 +92,9 @@ def test_a_change_bears_its_authors_name():
     boss, one = superuser(), CampaignType.objects.get(name="rate_increase")
     boss.post(f"{TYPES}{one.pk}/change/", type_form(one, priority="2"))
     campaign = make_campaign()
-    boss.post(f"{CAMPAIGNS}{campaign.pk}/change/", campaign_form(campaign.campaign_type, name="Summer", active_until="2026-12-31"))
+    form = campaign_form(campaign.campaign_type, name="Summer", active_until="2026-12-31")
+    assert "It is not known which campaign you had open" in shown(boss.post(f"{CAMPAIGNS}{campaign.pk}/change/", form))
+    boss.post(f"{CAMPAIGNS}{campaign.pk}/change/", form | {"seen_at": campaign.updated_at.isoformat()})
 
     told = set(CampaignChange.objects.values_list("field", "new_value", "changed_by__username"))
     assert told == {("priority", "2", "boss"), ("name", "Summer", "boss"), ("active_until", "2026-12-31", "boss")}

@@ -222,6 +222,15 @@ def test_a_batch_is_exported_with_its_texts_and_what_is_left_out(template, tmp_p
     assert run("bulk_send", "--template=status-request", "--pid=101", f"--export={tmp_path / 'no' / 'batch.json'}")[0] == 1
 
 
+def test_a_law_firm_that_nobody_knows_is_named(template):
+    make_case(1)
+
+    (left_out,) = asked("bulk_send", "--template=status-request", "--firm=Nobody & Sons")[1]["skipped"]
+
+    assert left_out == {"what": "Nobody & Sons", "why": "no case has this law firm"}
+    assert asked("bulk_send", "--template=status-request", "--firm=HILL law")[1]["skipped"] == []
+
+
 def test_cron_is_alerted_where_every_case_that_was_named_is_left_out(template):
     make_case(1, attorney_email="")
     words = ("bulk_send", "--template=status-request", "--pid=101")
@@ -360,6 +369,11 @@ def test_the_logs_are_written_and_a_folder_that_cannot_be_is_told(db, tmp_path):
     assert (tmp_path / "logs" / "session_emails_pending.log").read_text().count("PID: 101") == 1
     assert (refused, out) == (1, "")
     assert "Choose another folder with --out." in err
+    (tmp_path / "logs" / "sent_emails.log").unlink()
+    (tmp_path / "logs" / "sent_emails.log").mkdir()
+    before = (tmp_path / "logs" / "session_emails_pending.log").stat().st_mtime_ns
+    assert f"Cannot write to {tmp_path / 'logs' / 'sent_emails.log'}: Is a directory." in run("cms_logs", f"--out={tmp_path / 'logs'}")[2]
+    assert (tmp_path / "logs" / "session_emails_pending.log").stat().st_mtime_ns == before
 
 
 # recover_cms
@@ -426,6 +440,13 @@ BROKEN = [  # the file, its text, exit code, what is said
     ),
     ("sent", "9001 |  | Status | gm1\n", 1, "sent.log: Line 1, recipient is required."),
     ("test", f"TEST MODE | 9001 | t@x.example | a@x.example | {'s' * 401} | gm4\n", 1, "test.log: Line 1, subject is 401 characters"),
+    (
+        "pending",
+        "[2099-01-31 09:05:07] PID: 102 | Email Type: a | Sent to: a@x.example\n",
+        1,
+        "pending.log: Line 1: 2099-01-31 09:05:07 has not come",
+    ),
+    ("map", "PV,PID\n9001,9001\n", 1, "map.log: Row 2: PV and PID are both 9001"),
     ("pending", "\xff", 1, "pending.log: Line 1: expected"),
     ("map", "PV\n9001\n", 1, "map.log: Column 'PID' is missing."),
     ("map", "PV,PID\n9001,10a\n", 1, "map.log: Row 2, column 'PID' must be digits"),
@@ -452,7 +473,7 @@ def test_a_log_that_cannot_be_read_is_refused_and_nothing_is_taken_in(old_logs, 
 def test_recovery_without_a_log_or_with_one_that_is_not_there_is_wrong_usage(old_logs, tmp_path):
     assert run("recover_cms", old_logs["processed"])[0] == 2
     code, _, err = run("recover_cms", f"--sent-log={tmp_path / 'gone.log'}")
-    assert (code, err) == (2, f"Cannot read {tmp_path / 'gone.log'}: No such file or directory.")
+    assert (code, err) == (2, f"Cannot read {tmp_path / 'gone.log'}: No such file or directory. Name a file that is there and may be read.")
 
 
 # import_cases, load_sample_data, verify_invariants
@@ -485,6 +506,15 @@ def test_refused_rows_are_told_and_written_to_a_file_that_is_corrected_and_impor
     corrected = tmp_path / "corrected.csv"
     corrected.write_text(refused.read_text().replace(",9oo2", ",9002"))
     assert asked("import_cases", str(corrected))[1]["new"] == 1
+
+
+def test_where_one_refused_row_stops_all_the_file_itself_is_to_be_corrected(db, tmp_path):
+    file = tmp_path / "cases.csv"
+    file.write_text(f"{HEADER}\n{ADA}\n{BEN.replace('9002', '9oo2')}\n")
+
+    said = run("import_cases", str(file), "--all-or-nothing")[1]
+
+    assert "correct them in the file itself and import it again" in said
 
 
 @pytest.mark.parametrize(("option", "exit_code"), [("--dry-run", 3), ("--all-or-nothing", 1)])
@@ -684,6 +714,57 @@ def test_cmd_08_without_a_database_it_says_so_without_a_traceback(db):
     assert (done.returncode, done.stdout) == (1, "")
     assert "The database did not take it" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("words", [("bulk_stats",), ("sync_cadence",), ("export_messages",), ("bulk_stats", "--json")], ids=" ".join)
+def test_an_answer_that_cannot_be_written_is_a_sentence_and_one_that_nobody_wants_is_none(words):
+    def ended(out: str) -> subprocess.CompletedProcess[str]:
+        line = f'"$0" "$@" {out}'
+        told = {"env": environment(), "stderr": subprocess.PIPE, "text": True, "timeout": 60, "check": False}
+        return subprocess.run(["/bin/sh", "-c", line, sys.executable, str(MANAGE), *words], **told)  # type: ignore[call-overload]
+
+    full, closed = ended(">/dev/full"), ended(">&-")
+
+    assert (full.returncode, "could not be written: No space left on device" in full.stderr, "Traceback" in full.stderr) == (1, True, False)
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [("read_bounces",), ("set_config", "timing", "--file", "-"), ("what_if", "-")], ids=" ".join)
+@pytest.mark.django_db(transaction=True)
+def test_nothing_to_read_is_wrong_usage(words):
+    closed = ["/bin/sh", "-c", '"$0" "$@" <&-', sys.executable, str(MANAGE), *words]
+    done = subprocess.run(closed, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, "standard input is closed" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "loop", ""])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("import_cases", "F", "--refused-file"),
+        ("export_messages", "--out"),
+        ("backup_database", "--to"),
+        ("verify_backup",),
+        ("cms_logs", "--out"),
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_no_file_can_have_is_wrong_usage(db, tmp_path, words, name):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "cases.csv").write_text(f"{HEADER}\n{ADA}\n")
+    named = str(tmp_path / name) if name else ""
+
+    assert run(*(str(tmp_path / "cases.csv") if word == "F" else word for word in words), named)[0] == 2
+    assert Case.objects.count() == 0
+
+
+def test_the_longest_name_that_a_file_can_have_is_written(db, tmp_path):
+    file = tmp_path / ("x" * 255)
+
+    assert run("export_messages", f"--out={file}")[0] == 0
+    assert file.stat().st_size > 0
 
 
 @pytest.mark.django_db(transaction=True)

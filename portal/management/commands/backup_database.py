@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from messaging import backup
-from portal.management.command import PortalCommand, Report, path_option
+from portal.management.command import PortalCommand, Report
+from portal.management.files import path_option
 
 
 class Command(PortalCommand):

@@ -16,17 +16,8 @@ from messaging.models.case import Category
 from messaging.outbox import Sender
 from messaging.text_input import TextRefused
 from portal import tasks, wiring
-from portal.management.command import (
-    DONE,
-    NEEDS_ATTENTION,
-    PortalCommand,
-    Report,
-    path_option,
-    refuse_unwritable,
-    whole,
-    write_text,
-    wrong_usage,
-)
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, whole, wrong_usage
+from portal.management.files import path_option, refuse_unwritable, write_text
 from portal.template_fields import for_cases
 
 PREVIEWED = 10

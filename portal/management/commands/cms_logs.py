@@ -7,7 +7,8 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from messaging import cms_logs
-from portal.management.command import PortalCommand, Report, path_option
+from portal.management.command import PortalCommand, Report
+from portal.management.files import path_option
 
 
 class Command(PortalCommand):
@@ -20,6 +21,8 @@ class Command(PortalCommand):
         try:
             files = cms_logs.write(out, zone=timezone.get_current_timezone())
         except OSError as trouble:
-            raise CommandError(f"Cannot write to {out}: {trouble.strerror}. Choose another folder with --out.") from trouble
+            raise CommandError(
+                f"Cannot write to {trouble.filename or out}: {trouble.strerror}. Choose another folder with --out."
+            ) from trouble
         text = "\n".join(f"{out / name}: {lines} lines" for name, lines in files.items())
         return Report(facts={"out": str(out), "files": files}, text=text)

@@ -9,7 +9,8 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from messaging import export
-from portal.management.command import PortalCommand, Report, a_reader_may_leave, path_option, whole, written, wrong_usage
+from portal.management.command import PortalCommand, Report, a_reader_may_leave, whole, wrong_usage
+from portal.management.files import path_option, written
 
 
 class Command(PortalCommand):

@@ -11,19 +11,8 @@ from messaging.importing_cases import COLUMNS, Imported
 from messaging.sheets import Sheet, SheetRefused, read_csv
 from messaging.text_input import TextRefused
 from portal import wiring
-from portal.management.command import (
-    DONE,
-    FAILED,
-    NEEDS_ATTENTION,
-    PortalCommand,
-    Report,
-    contents,
-    path_option,
-    peak_rss_mb,
-    refuse_overwriting,
-    refuse_unwritable,
-    write_text,
-)
+from portal.management.command import DONE, FAILED, NEEDS_ATTENTION, PortalCommand, Report, peak_rss_mb
+from portal.management.files import contents, path_option, refuse_overwriting, refuse_unwritable, write_text
 
 
 class Command(PortalCommand):
@@ -94,5 +83,9 @@ def told_in_words(done: Imported, facts: dict[str, Any]) -> str:
     counts = "{rows} rows: {new} new, {changed} changed, {unchanged} unchanged, {refused} refused.".format(**facts)
     if facts["dry_run"]:
         return f"{counts} This was a dry run: nothing was changed."
-    lines = [counts if done.merged else f"{done.rows} rows, {facts['refused']} refused: nothing was imported."]
-    return "\n".join([*lines, f"Correct the refused rows in {facts['refused_file']} and import that file."] if done.refused else lines)
+    if not done.refused:
+        return counts
+    if done.merged:
+        return f"{counts}\nCorrect the refused rows in {facts['refused_file']} and import that file."
+    what_next = f"They are in {facts['refused_file']}; correct them in the file itself and import it again, with the rows that are good."
+    return f"{done.rows} rows, {facts['refused']} refused: nothing was imported.\n{what_next}"

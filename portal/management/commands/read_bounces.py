@@ -1,6 +1,5 @@
 """Delivery reports that came back as mails."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ from django.utils import timezone
 
 from messaging import delivery_facts
 from messaging.bounces import LARGEST_BYTES
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, contents, path_option
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report
+from portal.management.files import contents, path_option, standard_input
 
 
 class Command(PortalCommand):
@@ -19,7 +19,7 @@ class Command(PortalCommand):
         parser.add_argument("files", nargs="*", type=path_option, metavar="FILE", help="without any: stdin")
 
     def work(self, *, files: list[Path], **told: Any) -> Report:
-        mails = [contents(file) for file in files] if files else [sys.stdin.buffer.read(LARGEST_BYTES + 1)]
+        mails = [contents(file) for file in files] if files else [standard_input(LARGEST_BYTES + 1)]
         found = [told for mail in mails for told in delivery_facts.record_report(mail, now=timezone.now())]
         outcomes = [outcome for _, outcome in found]
         for outcome in set(outcomes):

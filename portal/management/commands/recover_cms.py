@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from messaging.models import Case
 from messaging.sheets import Columns, SheetRefused, read_csv
 from messaging.text_input import TextRefused, decoded, digits
 from portal import tasks
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, contents, path_option, wrong_usage
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, wrong_usage
+from portal.management.files import contents, path_option
 
+A_DAY = timedelta(days=1)  # the old installation's clock may have been of another zone
 MAP = Columns(names={"pv": "PV", "pid": "PID", "cms": "PID"}, needed=("PV", "PID"))
 Parser = Callable[..., Any]
 
@@ -73,10 +76,23 @@ def lines(path: Path | None, parse: Parser, **options: Any) -> list[Any]:
         return []
     try:
         text = decoded(contents(path), field="The file")
-        numbered = enumerate(re.split("\r\n?|\n", text), start=1)
-        return [parse(line, number=number, **options) for number, line in numbered if line.strip()]
+    except TextRefused as refusal:
+        raise CommandError(f"{path.name}: {refusal} Nothing was taken in.") from None
+    latest = timezone.localtime().replace(tzinfo=None) + A_DAY
+    found = []
+    try:
+        for number, line in enumerate(re.split("\r\n?|\n", text), start=1):
+            if line.strip():
+                found.append(parse(line, number=number, **options))
+                refuse_future(found[-1], number=number, latest=latest)
+        return found
     except (LogLineRefused, TextRefused) as refusal:
         raise CommandError(f"{path.name}: {refusal} Correct that line or take it out; nothing was taken in.") from None
+
+
+def refuse_future(line: SentLine | CmsLine, *, number: int, latest: datetime) -> None:
+    if line.at and line.at > latest:
+        raise LogLineRefused(f"Line {number}: {line.at} has not come yet, so nothing was sent then.")
 
 
 def pids_of(path: Path) -> dict[str, str]:
@@ -89,6 +105,8 @@ def pids_of(path: Path) -> dict[str, str]:
             pv, pid = (digits(row.values[column], field=f"Row {row.number}, column '{column}'") for column in MAP.needed)
             for number in (f"PV {pv}", f"PID {pid}"):
                 first, *said = seen.setdefault(number, (row.number, pv, pid))
+                if pv == pid:
+                    raise SheetRefused(f"Row {row.number}: PV and PID are both {pv}; they are different numbers.")
                 if said != [pv, pid]:
                     raise SheetRefused(f"Row {row.number} says PV {pv} is PID {pid}, but row {first} says PV {said[0]} is PID {said[1]}.")
     except (SheetRefused, TextRefused) as refusal:
@@ -101,12 +119,16 @@ def told_in_words(found: Findings, facts: dict[str, Any]) -> str:
     lines += [f"Lost: {one_line(mail)}" for mail in found.lost]
     if "requeued" in facts:
         lines.append(f"{facts['requeued']} taken in with their note pending, {facts['already']} were here before.")
-        lines += [
-            f"No case in the portal for PID {one['pid'] or '?'}, PV {one['pv'] or '?'}: import it first." for one in facts["without_case"]
-        ]
+        lines += [caseless(one) for one in facts["without_case"]]
     elif found.needs_note:
         lines.append(f"{len(found.needs_note)} owe a note. Add --requeue to take them in.")
     return "\n".join(lines)
+
+
+def caseless(mail: dict[str, Any]) -> str:
+    if not (mail["pid"] or mail["pv"]):
+        return f"Neither PID nor PV is told of the e-mail to {mail['sent_to']}: add its note by hand, then take its line out."
+    return f"No case in the portal for PID {mail['pid'] or '?'}, PV {mail['pv'] or '?'}: import it first."
 
 
 def one_line(mail: Mail) -> str:

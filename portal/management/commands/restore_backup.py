@@ -1,6 +1,7 @@
 """A backup becomes a new database; nothing that exists is touched."""
 
 import time
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,16 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
 from messaging import backup, restoring
-from portal.management.command import PortalCommand, Report, path_option, wrong_usage
+from portal.management.command import PortalCommand, Report, wrong_usage
 from portal.management.commands.verify_backup import chosen
+from portal.management.files import path_option
+
+
+def database_name(text: str) -> str:
+    """A name that is nothing else: PostgreSQL's programs take `dbname=… host=…` as well."""
+    if not restoring.NAME.fullmatch(text):
+        raise ArgumentTypeError(f"must be a name of letters, digits, _ and -, at most 63, the first a letter; got {text[:80]!r}")
+    return text
 
 
 class Command(PortalCommand):
@@ -17,7 +26,7 @@ class Command(PortalCommand):
 
     def options(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", type=path_option, metavar="FILE", help="default: the newest backup")
-        parser.add_argument("--to", required=True, metavar="NAME", help="the name of the new database")
+        parser.add_argument("--to", type=database_name, required=True, metavar="NAME", help="the name of the new database")
 
     def work(self, *, file: Path | None, to: str, **told: Any) -> Report:
         if to == connection.settings_dict["NAME"]:

@@ -7,8 +7,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from messaging import backup, invariants, restoring
 from portal import wiring
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, path_option
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report
 from portal.management.commands.verify_backup import chosen
+from portal.management.files import path_option
 
 
 class Command(PortalCommand):

@@ -1,5 +1,6 @@
 """Everybody whose time has come has the summary of the day before queued, once."""
 
+import re
 from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import Any
@@ -16,11 +17,13 @@ from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Repo
 from portal.summaries.daily import AWAY
 from portal.summaries.models import SummaryPreference
 
+WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", re.ASCII)
+
 
 def moment(text: str) -> datetime:
     """A time as ISO 8601 writes it; without an offset it is the office's."""
     try:
-        told = parse_datetime(text)
+        told = parse_datetime(text) if WRITTEN.match(text) else None
     except ValueError:
         told = None
     if told is None or not EARLIEST <= told.date() <= LATEST:
@@ -49,6 +52,8 @@ class Command(PortalCommand):
 
     def named(self, name: str) -> User:
         """The person of that name, who wants a summary."""
+        if not name.strip():
+            raise wrong_usage("--user names nobody: give a username, an e-mail address or a number.")
         found = Q(username=name) | Q(email__iexact=name)
         if name.isascii() and name.isdecimal() and len(name) < 10:
             found |= Q(pk=int(name))

@@ -1,6 +1,5 @@
 """A new version of a configuration from the shell."""
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from portal.config import kinds
 from portal.config.json_text import from_json
-from portal.management.command import PortalCommand, Report, contents
+from portal.management.command import PortalCommand, Report
 from portal.management.configuring import add_environment, add_kind, beginning, known_environment, known_kind, moment, put
+from portal.management.files import contents, standard_input
 
 STDIN = "-"
 
@@ -45,7 +45,7 @@ def with_what_stays(kind: str, data: Any, *, at: datetime) -> Any:
 
 
 def read(file: str) -> Any:
-    data = sys.stdin.buffer.read() if file == STDIN else contents(Path(file))
+    data = standard_input() if file == STDIN else contents(Path(file))
     try:
         return from_json(data.decode("utf-8-sig"))
     except UnicodeDecodeError as trouble:

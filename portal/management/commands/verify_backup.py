@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from messaging import backup
-from portal.management.command import PortalCommand, Report, path_option, wrong_usage
+from portal.management.command import PortalCommand, Report, wrong_usage
+from portal.management.files import path_option
 
 
 class Command(PortalCommand):

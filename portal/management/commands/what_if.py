@@ -1,7 +1,6 @@
 """What the rules would do with these contacts, without touching any."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from campaigns.what_if import what_if
 from messaging.text_input import TextRefused, calendar_date, decoded
 from portal import wiring
 from portal.config.json_text import from_json
-from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, contents, wrong_usage
+from portal.management.command import DONE, NEEDS_ATTENTION, PortalCommand, Report, wrong_usage
+from portal.management.files import contents, standard_input
 
 MOST_CONTACTS = 100_000
 MOST_CHARACTERS = 10_000 * MOST_CONTACTS
@@ -66,7 +66,7 @@ def read_day(today: str | None) -> Any:
 
 
 def read_contacts(file: str) -> list[Any]:
-    data = sys.stdin.buffer.read() if file == STDIN else contents(Path(file))
+    data = standard_input() if file == STDIN else contents(Path(file))
     try:
         told = from_json(decoded(data, field=file), longest=MOST_CHARACTERS)
     except TextRefused as refusal:
