@@ -96,7 +96,7 @@ def take_in(mails: Sequence[Mail], *, sender: str, zone: tzinfo, at: datetime) -
     cases = cases_of(mails)
     known = Known(cases.values(), zone=zone)
     there, strange, new = 0, [], []
-    for mail in mails:
+    for mail in sorted(mails, key=told_of, reverse=True):  # what is told best finds its message first
         case = cases.get(("pv", mail.pv)) or cases.get(("pid", mail.pid))
         if case is None:
             strange.append(mail)
@@ -156,6 +156,11 @@ class Known:
         who = f"{OURS}{TEST_PREFIX if mail.is_test else ''}{case.pv}:{mail.sent_to.lower()[:100]}{moment}"
         self.ordinals[who] += 1
         return f"{who}:{self.ordinals[who]}"
+
+
+def told_of(mail: Mail) -> int:
+    """How many of the things are known by which mails to one address are told apart."""
+    return bool(mail.at) + bool(mail.provider_id) + bool(mail.subject)
 
 
 def from_sent(line: SentLine, pids: Mapping[str, str], *, is_test: bool) -> Mail:

@@ -32,7 +32,7 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "shared_buffers": f"{min(1024, memory_bytes() // 8 // MEGABYTE)}MB",  # with 256 MB three million contacts take a third longer
-    "max_wal_size": "4GB",  # a run over three million contacts writes more than that: few checkpoints, each page whole in the log but once
+    "max_wal_size": "8GB",  # a first run over three million contacts writes 7: few checkpoints, each page whole in the log but once
     "checkpoint_timeout": "15min",
     "max_connections": "100",
     "jit": "off",
