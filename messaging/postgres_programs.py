@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+from django.db import Error, connection
 
 LONGEST_SECONDS = 4 * 60 * 60
 BEAT_SECONDS = 1.0
@@ -92,7 +92,7 @@ def line(*, autocommit: bool = True, database: str = "") -> Iterator[Any]:
         with connection.wrap_database_errors:
             yield ours
         if not autocommit:
-            with suppress(connection.Database.Error):
+            with suppress(Error), connection.wrap_database_errors:
                 ours.rollback()  # now: a server that only finds us gone gives our locks back a moment later
     finally:
         ours.close()
