@@ -4,7 +4,6 @@ Column by column, each in the fewest bytes that its numbers need above the least
 """
 
 import json
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,13 +11,12 @@ import numpy as np
 
 from campaigns.rules.shapes import NAT, Array
 
-LEVEL = 1  # fast; columns of one kind shrink well all the same
 SIZE = 4  # bytes that say how long the heading is
 WIDEST = 2**63
 
 
 def packed(arrays: Mapping[str, Array]) -> bytes:
-    """The arrays, column by column, compressed."""
+    """The arrays, column by column. Not compressed: that would cost more than writing them, and they live for a run."""
     heading, pieces = [], []
     for name, array in arrays.items():
         for field in array.dtype.names or ("",):
@@ -26,7 +24,7 @@ def packed(arrays: Mapping[str, Array]) -> bytes:
             heading.append((name, field, len(array), narrow.dtype.str if len(narrow) else "", least, has_gaps))
             pieces.append(narrow.tobytes())
     told = json.dumps(heading).encode()
-    return zlib.compress(b"".join([len(told).to_bytes(SIZE, "big"), told, *pieces]), LEVEL)
+    return b"".join([len(told).to_bytes(SIZE, "big"), told, *pieces])
 
 
 def numbers_of(column: Array) -> Array:
@@ -55,16 +53,15 @@ def unpacked(data: bytes | memoryview | None, dtypes: Mapping[str, np.dtype[Any]
     found = {name: np.zeros(0, dtype) for name, dtype in dtypes.items()}
     if not data:
         return found
-    source = zlib.decompress(data)
-    at = SIZE + int.from_bytes(source[:SIZE], "big")
-    for name, field, length, narrow, least, has_gaps in json.loads(source[SIZE:at]):
+    at = SIZE + int.from_bytes(data[:SIZE], "big")
+    for name, field, length, narrow, least, has_gaps in json.loads(bytes(data[SIZE:at])):
         if len(found[name]) != length:
             found[name] = np.zeros(length, dtypes[name])
         column = found[name][field] if field else found[name]
         if not narrow:
             fill(column, least)
             continue
-        values = np.frombuffer(source, narrow, count=length, offset=at)
+        values = np.frombuffer(data, narrow, count=length, offset=at)
         at += values.nbytes
         fill(column, values if not least and not has_gaps else widened(values, least, has_gaps=has_gaps))
     return found

@@ -91,8 +91,10 @@ REPLACED = """
 
 IMPORTS = guard_sql(table="campaigns_importjob", moves=IMPORT_MOVES, facts=IMPORT_FACTS)
 
+EXTERNAL = 'ALTER TABLE campaigns_runchunk ALTER COLUMN "{}" SET STORAGE EXTERNAL;\n'
+PACKED = "".join(map(EXTERNAL.format, ("plan", "left", "found", "flow", "earlier")))  # to compress them would cost more than to write them
 BIG = ("campaigns_emailschedule", "campaigns_engagementevent")
-SQL = tuned(*BIG) + SCHEDULE + CHANGES + REPLACED + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
+SQL = tuned(*BIG) + PACKED + SCHEDULE + CHANGES + REPLACED + guard_sql(table="campaigns_schedulerrun", moves=RUN_MOVES) + IMPORTS
 
 REVERSE = f"""{untuned(*BIG)}
     DROP TRIGGER campaigns_importjob_guard ON campaigns_importjob;

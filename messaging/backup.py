@@ -83,7 +83,8 @@ def make(
                 _remove(_unfinished(path))
             history.status, history.error = BackupStatus.FAILED, str(trouble)
             history.save(update_fields=["status", "error"])
-            said = f"{folder}: {trouble.strerror}. Choose another folder." if isinstance(trouble, OSError) else str(trouble)
+            why = trouble.strerror if isinstance(trouble, OSError) else None  # a program that is missing has a sentence of its own
+            said = f"{folder}: {why}. Choose another folder." if why else str(trouble)
             raise BackupFailed(f"No backup was made: {said}") from trouble
     _forget_older(folder, tables=list(tables), keep=keep)
     return made

@@ -13,7 +13,7 @@ from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from messaging.text_input import EARLIEST, LATEST
+from messaging.text_input import EARLIEST, LATEST, printable
 
 LARGEST_BYTES = 10_000_000
 DEEPEST = 10  # parts within parts
@@ -120,10 +120,6 @@ def _date(text: object) -> datetime | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return at if EARLIEST <= at.date() <= LATEST else None
-
-
-def printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _nothing(digest: str, why: str) -> Bounce:

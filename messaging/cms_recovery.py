@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -19,8 +20,11 @@ from messaging.models import Case, CmsNote, Decision, Lane, Message, Status, Ver
 SOURCE = "recover_cms"
 UNKNOWN_KIND = "general"  # where no log says what kind of e-mail it was; the sent logs never do
 OURS = "recovered:"  # how the key of a message begins that was taken in
-TIMELESS = ":-"  # what its key has in place of a time that the logs do not tell
+KEY_TIME = "%Y%m%dT%H%M%S"  # how its key has the time
+TIMELESS = "-"  # where the logs do not tell it
+ASKED = ("key", "case", "recipient", "intended_for", "message_id", "remote_id", "subject", "is_test", "sent_at")
 NO_SUBJECT = "(not kept)"
+Agreement = tuple[bool, ...]
 NOT_KEPT = "Recovered from the logs of the old installation, which kept no text."
 
 
@@ -55,11 +59,15 @@ class Findings:
 
 @dataclass(frozen=True, kw_only=True)
 class TakenIn:
-    """How many messages were made, how many were there from an earlier time, and the e-mails whose case is not in the portal."""
+    """How many messages were made, how many were there from an earlier time, and the e-mails whose case is not in the portal.
+
+    `unsure` are those taken for one that was there, though nothing is told of both: one log knew the time, the other the subject.
+    """
 
     new: int
     already: int
     without_case: list[Mail]
+    unsure: list[Mail]
 
 
 def find(
@@ -95,67 +103,77 @@ def take_in(mails: Sequence[Mail], *, sender: str, zone: tzinfo, at: datetime) -
     """
     cases = cases_of(mails)
     known = Known(cases.values(), zone=zone)
-    there, strange, new = 0, [], []
+    there, strange, unsure, new = 0, [], [], []
     for mail in sorted(mails, key=told_of, reverse=True):  # what is told best finds its message first
         case = cases.get(("pv", mail.pv)) or cases.get(("pid", mail.pid))
         if case is None:
             strange.append(mail)
-        elif known.answers(mail, case):
+        elif (agreed := known.answer(mail, case)) is not None:
             there += 1
+            unsure += [] if any(agreed) else [mail]
         else:
             new.append(message_for(mail, case, key=known.new_key(mail, case), sender=sender, zone=zone, at=at))
     create(new)
-    return TakenIn(new=len(new), already=there, without_case=strange)
+    return TakenIn(new=len(new), already=there, without_case=strange, unsure=unsure)
 
 
 class Known:
-    """What the portal sent to these cases, or took in earlier. Each message answers for one e-mail of the logs.
+    """What the portal sent to these cases, and what it took in earlier.
 
-    A log tells of an e-mail only in part, so a message that was taken in is the same e-mail where the two contradict each other in nothing;
-    one that the portal sent itself, where its Message-ID or its second is the same.
+    What it sent itself is known by its Message-ID, or by address and second. A message that was taken in is the same e-mail where the two
+    contradict each other in nothing, since a log tells only a part of it; each answers for one e-mail.
     """
 
     def __init__(self, cases: Iterable[Case], *, zone: tzinfo) -> None:
-        self.zone = zone
-        self.messages: dict[int, list[Message]] = defaultdict(list)
+        self.own: set[tuple[Any, ...]] = set()
+        self.taken_in: dict[int, list[Message]] = defaultdict(list)
         self.ordinals: Counter[str] = Counter()
-        for message in Message.objects.sent().filter(case__in={case.pk for case in cases}).order_by("pk"):
-            self.messages[message.case_id or 0].append(message)
+        for message in Message.objects.sent().filter(case__in={case.pk for case in cases}).only(*ASKED).order_by("pk"):
+            assert message.sent_at
             if message.key.startswith(OURS):
                 who, _, ordinal = message.key.rpartition(":")
                 self.ordinals[who] = max(self.ordinals[who], int(ordinal))
+                self.taken_in[message.case_id or 0].append(message)
+            else:
+                second = message.sent_at.astimezone(zone).replace(microsecond=0, tzinfo=None)
+                self.own |= {(message.case_id, message.message_id), (message.case_id, message.recipient.lower(), second)}
 
-    def answers(self, mail: Mail, case: Case) -> bool:
-        """Whether one of them is this e-mail; it answers for no other then."""
-        agreed = [(self.agreements(message, mail), message) for message in self.messages[case.pk]]
-        fitting = [(count, -message.pk, message) for count, message in agreed if count is not None]
-        if fitting:
-            self.messages[case.pk].remove(max(fitting)[2])
-        return bool(fitting)
-
-    def agreements(self, message: Message, mail: Mail) -> int | None:
-        """In how many things they agree; None where they are not the same e-mail."""
-        second = message.sent_at.astimezone(self.zone).replace(microsecond=0, tzinfo=None) if message.sent_at else None
-        same_address = message.recipient.lower() == mail.sent_to.lower()
-        if not message.key.startswith(OURS):
-            same = (mail.provider_id == message.message_id, same_address and mail.at == second)
-            return sum(same) or None
-        told = [
-            (mail.is_test, message.is_test),
-            (mail.provider_id, message.remote_id),
-            (mail.at, None if TIMELESS in message.key else second),
-            (mail.subject, "" if message.subject == NO_SUBJECT else message.subject),
-        ]
-        if not same_address or any(one != other for one, other in told if one not in (None, "") and other not in (None, "")):
+    def answer(self, mail: Mail, case: Case) -> Agreement | None:
+        """In what the message that is this e-mail agrees with it; None where there is none."""
+        if {(case.pk, mail.provider_id), (case.pk, mail.sent_to.lower(), mail.at)} & self.own:
+            return (True,)
+        there = self.taken_in[case.pk]
+        if by_our_id := next((message for message in there if message.message_id == mail.provider_id), None):
+            there.remove(by_our_id)
+            return (True,)
+        agreed = [(agreement(message, mail), message) for message in there]
+        fitting = [(found, -message.pk, message) for found, message in agreed if found is not None]
+        if not fitting:
             return None
-        return sum(one == other for one, other in told)
+        best = max(fitting)
+        there.remove(best[2])
+        return best[0]
 
     def new_key(self, mail: Mail, case: Case) -> str:
-        """The key of a message for this e-mail; it tells whether its time is known."""
-        moment = f":{mail.at:%Y-%m-%dT%H:%M:%S}" if mail.at else TIMELESS
-        who = f"{OURS}{TEST_PREFIX if mail.is_test else ''}{case.pv}:{mail.sent_to.lower()[:100]}{moment}"
+        """The key of a message for this e-mail; it has the time as the log tells it."""
+        moment = f"{mail.at:{KEY_TIME}}" if mail.at else TIMELESS
+        who = f"{OURS}{TEST_PREFIX if mail.is_test else ''}{case.pv}:{mail.sent_to.lower()[:100]}:{moment}"
         self.ordinals[who] += 1
         return f"{who}:{self.ordinals[who]}"
+
+
+def agreement(message: Message, mail: Mail) -> Agreement | None:
+    """Whether id, time and subject are told by both and the same; None where the two contradict each other, or go to other addresses."""
+    moment = message.key.split(":")[-2]
+    told = [
+        (mail.provider_id, message.remote_id),
+        (f"{mail.at:{KEY_TIME}}" if mail.at else "", moment if moment != TIMELESS else ""),
+        (mail.subject, message.subject if message.subject != NO_SUBJECT else ""),
+    ]
+    addresses = {mail.sent_to.lower(), mail.intended_for.lower()} & {message.recipient.lower(), message.intended_for.lower()}
+    if mail.is_test != message.is_test or not addresses or any(one and other and one != other for one, other in told):
+        return None
+    return tuple(bool(one and other) for one, other in told)
 
 
 def told_of(mail: Mail) -> int:

@@ -165,7 +165,9 @@ def refuse_taken_pids(good: list[Good], refused: list[Refused]) -> list[dict[str
     for row, fields in good:
         pv, pid = fields["pv"], fields["pid"]
         if pid and (pid, pv) in pairs:
-            sentence = f"Row {row.number}: there is a case with PV {pid} and PID {pv}, so the two numbers of this row look exchanged."
+            sentence = (
+                f"Row {row.number}: there is a case or a row with PV {pid} and PID {pv}, so the two numbers of this row look exchanged."
+            )
         elif (owner := owners.get(pid, pv)) != pv:
             sentence = f"Row {row.number}: PID {pid} is already the number of the case with PV {owner}; correct one of the two."
         else:

@@ -48,7 +48,8 @@ def drill(path: Path, *, promises: Sequence[Invariant] = ()) -> dict[str, Any]:
     was so when the backup was made.
     """
     began = time.monotonic()
-    into = f"{connection.settings_dict['NAME'][:48]}_drill_{uuid.uuid4().hex[:8]}"
+    plain = re.sub("[^A-Za-z0-9_-]|^[0-9-]", "_", connection.settings_dict["NAME"])
+    into = f"{plain[:48]}_drill_{uuid.uuid4().hex[:8]}"
     restore(path, into=into)
     try:
         rows, sums = content(into)

@@ -186,7 +186,7 @@ def unclosed(source: str) -> Iterator[Flaw]:
 def translated(source: str) -> Iterator[Flaw]:
     """Django's sign for words to be translated, which no template here needs, and some of which its reader cannot read."""
     for tag in TAG.finditer(source):
-        if TRANSLATED.search(tag[0]):
+        if not tag[0].startswith("{#") and TRANSLATED.search(tag[0]):
             yield Flaw(source.count("\n", 0, tag.start()) + 1, "'_(…)' translates nothing here: write the words themselves.")
             return
 

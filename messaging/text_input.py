@@ -46,6 +46,11 @@ class TextRefused(ValueError):
         self.sentence = sentence
 
 
+def printable(text: str) -> str:
+    """The text with a space for each control character and line break, for what strangers say."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
 def decoded(data: bytes, *, field: str) -> str:
     """The text of UTF-8 bytes, without a byte order mark."""
     try:

@@ -4,6 +4,7 @@ What cannot be read is answered 400. Without the right to it a page answers 403,
 needs rules which cannot be used says which, and what to do; and while the database is away every page says that, and when to come again.
 """
 
+import codecs
 import sys
 from collections.abc import Callable
 
@@ -51,16 +52,25 @@ def not_understood(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 class Charset:
-    """Middleware, before anything looks into a form: its text is UTF-8, or it is not read."""
+    """Middleware, before anything looks into a form: its text is UTF-8, or ASCII, which is the same, or it is not read."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        charset = (request.content_params or {}).get("charset", "utf-8")
-        if request.content_type == FORM and charset.strip("\"'").lower() not in ("utf-8", "utf8"):
-            return not_understood(request, UnicodeError(charset))
+        if request.content_type == FORM:
+            if not is_utf8((request.content_params or {}).get("charset", "")):
+                return not_understood(request, UnicodeError())
+            request.encoding = "utf-8"  # Django knows it by this name only
         return self.get_response(request)
+
+
+def is_utf8(charset: str) -> bool:
+    """Or ASCII, or none that anybody knows: then it is taken for UTF-8, as where none is named."""
+    try:
+        return codecs.lookup(charset).name in {"utf-8", "ascii"}
+    except LookupError:
+        return True
 
 
 def failed(request: HttpRequest) -> HttpResponse:

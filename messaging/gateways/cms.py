@@ -18,6 +18,7 @@ import httpx
 
 from messaging.gateways import http_call
 from messaging.gateways.http_call import Answer
+from messaging.text_input import printable
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -212,8 +213,6 @@ class HttpCms:
             raise CmsUnavailable(f"CMS {what}: {trouble}", everyone=True) from trouble
         except (httpx.HTTPError, httpx.InvalidURL) as trouble:
             raise CmsUnclear(f"the CMS's answer was lost: {trouble or type(trouble).__name__}") from trouble
-        if answer.flaw:
-            raise CmsUnclear(f"the CMS's answer {answer.flaw}", status=answer.status)
         return self._judged(answer)
 
     def _judged(self, answer: Answer) -> tuple[int, bytes]:
@@ -225,6 +224,8 @@ class HttpCms:
             raise CmsUnavailable(f"the CMS asks to come back later: {status}", status=status, retry_after=wait)
         if 300 <= status < 400:
             raise NoteRefused(status, f"the CMS redirected ({status}); redirects are not followed. Check CMS_URL.")
+        if answer.flaw:
+            raise CmsUnclear(f"the CMS's answer {answer.flaw}", status=status)
         return status, content
 
 
@@ -268,8 +269,7 @@ def kind_of(content: bytes) -> str:
 
 def readable(content: bytes) -> str:
     """What the CMS said, as text that can be stored and shown."""
-    text = content[: KEPT * 4].decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else " " for c in text)[:KEPT].strip() or "nothing"
+    return printable(content[: KEPT * 4].decode("utf-8", "replace"))[:KEPT].strip() or "nothing"
 
 
 def retry_after(value: str, *, now: datetime) -> float | None:

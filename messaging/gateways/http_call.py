@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 
 LONGEST_ANSWER = 1024 * 1024  # bytes, unpacked
-PACKINGS = {"gzip", "x-gzip", "deflate"}  # some send them unasked
+PACKINGS = {"gzip", "x-gzip", "deflate"}  # some send them unasked; what else stands there is left to whoever reads the answer
 ANY_PACKING = 47  # zlib's word for: look which of them it is
 
 
@@ -48,6 +48,8 @@ def call(
         try:
             with client.stream(method, url, headers=told, json=json, extensions={"trace": glass.see}) as answer:
                 content, flaw = body(answer)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise  # nothing was sent, however long it took
         except httpx.TransportError as trouble:
             if glass.is_empty:
                 raise TooSlow(f"it did not end within {total_seconds:g} s") from trouble
@@ -64,10 +66,8 @@ def trusted() -> ssl.SSLContext:
 
 
 def body(answer: httpx.Response) -> tuple[bytes, str]:
-    """The body unpacked, with what is wrong with it."""
-    packing = answer.headers.get("Content-Encoding", "identity").strip().lower()
-    if packing not in {"", "identity", *PACKINGS}:
-        return b"", f"is packed in a way that was not asked for: {packing[:40]!a}"
+    """The body, unpacked where it is packed in a way we know, with what is wrong with it."""
+    packing = answer.headers.get("Content-Encoding", "").strip().lower()
     unpacker = zlib.decompressobj(wbits=ANY_PACKING) if packing in PACKINGS else None
     content = bytearray()
     for chunk in answer.iter_raw():
@@ -77,7 +77,7 @@ def body(answer: httpx.Response) -> tuple[bytes, str]:
             return bytes(content), f"is not what it says it is: {packing}"
         if len(content) > LONGEST_ANSWER:
             return bytes(content[:LONGEST_ANSWER]), f"is too large: over {LONGEST_ANSWER:,} bytes"
-    return bytes(content), ""
+    return bytes(content), "is cut short" if unpacker and content and not unpacker.eof else ""
 
 
 class HourGlass:
@@ -103,18 +103,19 @@ class HourGlass:
 
     def see(self, event: str, info: Mapping[str, Any]) -> None:
         """What httpx tells while it works: here, that it has a connection."""
-        if event == "connection.connect_tcp.complete":
-            with self._lock:
+        if event != "connection.connect_tcp.complete":
+            return
+        with self._lock:
+            if self.is_empty:
+                raise httpx.ConnectTimeout("it took too long to connect")
+            try:
                 self._lines.append(info["return_value"].get_extra_info("socket").dup())  # stays ours when TLS takes the other over
-                if self.is_empty:
-                    self._shut()
+            except OSError as trouble:
+                raise httpx.ConnectError(str(trouble)) from trouble
 
     def _run_out(self) -> None:
         with self._lock:
             self.is_empty = True
-            self._shut()
-
-    def _shut(self) -> None:
-        for line in self._lines:
-            with contextlib.suppress(OSError):  # it has gone already
-                line.shutdown(socket.SHUT_RDWR)
+            for line in self._lines:
+                with contextlib.suppress(OSError):  # it has gone already
+                    line.shutdown(socket.SHUT_RDWR)

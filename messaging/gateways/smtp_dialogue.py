@@ -1,13 +1,17 @@
 """One SMTP conversation, command by command: every reply whole, in its turn, and within its time. No outcome is judged here."""
 
+import re
 import smtplib
 import ssl
 import time
 from dataclasses import dataclass
 
+from messaging.text_input import printable
+
 COMMAND_SECONDS = 60  # EHLO, AUTH, MAIL, RCPT
 LONGEST_REPLY = 8_192  # bytes of one line
 MOST_LINES = 100
+REPLY = re.compile(rb"[0-9]{3}(?:[ \r-]|$)")
 TOO_LONG = "the server's reply line is too long"
 KEPT = 500  # characters of a reply that are stored
 NO_CODE = -1  # of a reply that is no SMTP
@@ -53,7 +57,7 @@ class Dialogue(smtplib.SMTP):
         lines: list[bytes] = []
         while len(lines) < MOST_LINES:
             line = self._line(ends_at)
-            is_reply = line[:3].isdigit() and line[3:4] in (b" ", b"-", b"\r", b"")
+            is_reply = REPLY.match(line) is not None
             lines.append(line[4:].strip() if is_reply else line.strip())
             if line[3:4] != b"-":
                 return (int(line[:3]) if is_reply else NO_CODE), b"\n".join(lines)
@@ -92,7 +96,4 @@ def reason(trouble: Exception) -> str:
 
 def words(reply: bytes) -> str:
     """A server's reply as text to store and show: no control characters, what is not UTF-8 escaped, at most `KEPT` characters."""
-    text = reply.decode("utf-8", "backslashreplace")
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
-    return text[:KEPT].strip()
+    return printable(reply.decode("utf-8", "backslashreplace"))[:KEPT].strip()

@@ -21,6 +21,7 @@ from unfold.views import ChangeList
 COUNTED_AT_MOST = 10_000  # rows; beyond that a list says "over 10,000" instead of counting on
 LONGEST_PARAMETER = 500  # characters in one part of a list's address
 UNREADABLE = f"That search cannot be used: at most {LONGEST_PARAMETER} characters, none of them a NUL."
+NOT_UNDERSTOOD = "A part of that address is not understood, so it is left out."
 COMPARISONS = {"exact", "isnull", "isempty", "in", "gt", "gte", "lt", "lte"}  # what a list's address may ask of a column
 
 
@@ -82,6 +83,7 @@ def as_listed(export: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return export(desk, request, *args, **kwargs)
         except IncorrectLookupParameters:
+            messages.warning(request, NOT_UNDERSTOOD)
             return HttpResponseRedirect(f"{listed}?{ERROR_FLAG}=1")
 
     return guarded

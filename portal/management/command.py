@@ -119,7 +119,7 @@ def heeding_signals(*, gently: bool) -> Iterator[None]:
 
 
 @contextmanager
-def a_reader_may_leave() -> Iterator[None]:
+def a_reader_may_leave(*, missing: str = "It is done, but the answer") -> Iterator[None]:
     """A reader of stdout who has seen enough (`| head`) is no error; a full disk behind it is."""
     try:
         yield
@@ -127,7 +127,7 @@ def a_reader_may_leave() -> Iterator[None]:
         drop_stdout()
     except OSError as trouble:
         drop_stdout()
-        raise CommandError(f"It is done, but the answer could not be written: {trouble.strerror}.") from trouble
+        raise CommandError(f"{missing} could not be written: {trouble.strerror or trouble}.") from trouble
 
 
 def drop_stdout() -> None:

@@ -23,6 +23,8 @@ def path_option(text: str) -> Path:
     try:
         path.resolve()
         path.exists()
+    except PermissionError:
+        pass  # told when it is opened
     except (OSError, RuntimeError) as trouble:  # too long a name; a link to itself
         raise ArgumentTypeError(f"{text[:80]!r} can be no file or folder: {getattr(trouble, 'strerror', None) or trouble}") from None
     return path

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
@@ -63,6 +64,26 @@ def test_a_folder_that_cannot_be_written_is_a_sentence_and_a_failed_row(tmp_path
         backup.make(folder=tmp_path / "file" / "b")
 
     assert BackupHistory.objects.get().status == BackupStatus.FAILED
+
+
+def test_without_its_program_a_backup_says_what_to_do(tmp_path, monkeypatch):
+    missing = postgres_programs.ProgramMissing("pg_dump is not on this machine: run make setup")
+    monkeypatch.setattr(backup, "_written", Mock(side_effect=missing))
+
+    with pytest.raises(backup.BackupFailed, match="No backup was made: pg_dump is not on this machine: run make setup"):
+        backup.make(folder=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["portal.prod", "2026_portal", "my portal", "x" * 63])
+def test_the_scratch_database_of_a_drill_has_a_plain_name(tmp_path, monkeypatch, name):
+    made = backup.make(folder=tmp_path)
+    named = Mock(side_effect=backup.BackupFailed("far enough"))
+    monkeypatch.setattr(restoring, "restore", named)
+    monkeypatch.setitem(connection.settings_dict, "NAME", name)
+
+    with pytest.raises(backup.BackupFailed, match="far enough"):
+        restoring.drill(made.path)
+    assert restoring.NAME.fullmatch(named.call_args.kwargs["into"])
 
 
 def test_an_edited_and_a_cut_file_are_refused_and_nothing_is_restored(tmp_path):

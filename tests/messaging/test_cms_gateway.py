@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import socket
 import ssl
+import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 import pytest
 
+from messaging.gateways import cms as gateway
 from messaging.gateways.cms import (
     CmsAccountRefused,
     CmsUnavailable,
@@ -88,7 +91,8 @@ DRIPS = [  # what comes piece by piece, none of them later than a CMS may take t
 
 
 @pytest.mark.parametrize("pieces", DRIPS, ids=["headers", "more to come", "a body without a length"])
-def test_the_time_limit_is_for_the_whole_answer(impatient, pieces):
+def test_the_time_limit_is_for_the_whole_answer(impatient, monkeypatch, pieces):
+    monkeypatch.setattr(gateway, "READ_SECONDS", 5)
     with FakeWeb(*pieces, pause=0.1) as web, pytest.raises(CmsUnclear, match=r"answer was lost: it did not end within 0\.8 s"):
         HttpCms(url=f"http://127.0.0.1:{web.port}").add_note(NOTE)
 
@@ -96,9 +100,10 @@ def test_the_time_limit_is_for_the_whole_answer(impatient, pieces):
 PACKED = [  # how often it is packed, how that is called; what becomes of it
     (1, "gzip", "77"),
     (1, "GZIP", "77"),
-    (2, "gzip, gzip", "is packed in a way that was not asked for: 'gzip, gzip'"),
-    (1, "br", "is packed in a way that was not asked for: 'br'"),
+    (0, "utf-8", "77"),  # a mistake of its settings that harms nobody
+    (2, "gzip, gzip", "the CMS answered 201 with text instead of JSON"),
     (0, "gzip", "is not what it says it is: gzip"),
+    (1, "cut gzip", "is cut short"),
 ]
 
 
@@ -107,6 +112,8 @@ def test_an_answer_is_unpacked_once_and_within_its_limit(times, called, becomes)
     body = b'{"id": 77}'
     for _ in range(times):
         body = gzip.compress(body)
+    if called.startswith("cut"):
+        called, body = "gzip", body[:-1]
     head = f"HTTP/1.1 201 Created\r\nContent-Length: {len(body)}\r\nContent-Encoding: {called}\r\n\r\n"
 
     with FakeWeb(head.encode() + body) as web:
@@ -115,7 +122,41 @@ def test_an_answer_is_unpacked_once_and_within_its_limit(times, called, becomes)
         except CmsUnclear as unclear:
             said = str(unclear)
 
-    assert said.removeprefix("the CMS's answer ") == becomes
+    assert said.removeprefix("the CMS's answer ").startswith(becomes)
+
+
+def test_a_status_that_says_all_is_heard_though_the_answer_cannot_be_read():
+    head = b"HTTP/1.1 %d x\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\nRetry-After: 7\r\n\r\nabc"
+    with FakeWeb(head % 503) as web, pytest.raises(CmsUnavailable, match="come back later"):
+        HttpCms(url=f"http://127.0.0.1:{web.port}").add_note(NOTE)
+    with FakeWeb(head % 401) as web, pytest.raises(CmsAccountRefused):
+        HttpCms(url=f"http://127.0.0.1:{web.port}").add_note(NOTE)
+
+
+def test_a_cms_that_cannot_even_be_looked_up_is_away_however_long_that_takes(monkeypatch):
+    monkeypatch.setattr(gateway, "TOTAL_SECONDS", 0.1)
+
+    def slow(*words, **told):
+        time.sleep(0.3)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with pytest.raises(CmsUnavailable, match="cannot be reached") as away:
+        HttpCms(url="http://cms.example").add_note(NOTE)
+    assert away.value.everyone
+
+
+def test_a_line_that_comes_too_late_carries_nothing(monkeypatch):
+    monkeypatch.setattr(gateway, "TOTAL_SECONDS", 0.1)
+    quick = socket.create_connection
+
+    def slow(*words, **told):
+        time.sleep(0.3)
+        return quick(*words, **told)
+
+    monkeypatch.setattr(socket, "create_connection", slow)
+    with FakeWeb(b"HTTP/1.1 201 Created\r\n\r\n") as web, pytest.raises(CmsUnavailable):
+        HttpCms(url=f"http://127.0.0.1:{web.port}").add_note(NOTE)
 
 
 def test_an_added_note_carries_its_facts_and_comes_back_with_the_cms_id(sandbox):

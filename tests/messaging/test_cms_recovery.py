@@ -1,6 +1,7 @@
 """The logs of an old installation: what they say is owed, and how it is taken in. And our own record, written as such logs."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -130,6 +131,54 @@ def test_what_a_later_log_tells_more_of_is_the_same_mail(cases):
     runs = [take_in(find(**told, pids=PIDS).needs_note, sender="o@portal.example", zone=ZONE, at=NOW) for told in tellings]
 
     assert [run.new for run in runs] == [1, 0, 0, 0]
+    assert [len(run.unsure) for run in runs] == [0, 0, 0, 1]
+
+
+def test_the_order_in_which_logs_tell_of_two_mails_makes_no_third(cases):
+    other = SentLine(**{**vars(JANUARY), "at": None, "provider_id": "<7@x.example>"})
+    blank = SentLine(**{**vars(JANUARY), "at": None, "provider_id": ""})
+
+    runs = [
+        take_in(find(sent=lines, pids=PIDS).needs_note, sender="o@portal.example", zone=ZONE, at=NOW)
+        for lines in permutations([other, blank])
+    ]
+
+    assert [(run.new, run.already) for run in runs] == [(2, 0), (0, 2)]
+
+
+def test_a_time_that_the_change_of_the_clock_skips_is_taken_in_once(cases):
+    skipped = SentLine(**{**vars(JANUARY), "at": datetime(2025, 3, 9, 2, 30)})
+
+    runs = [take_in(find(sent=[skipped], pids=PIDS).needs_note, sender="o@portal.example", zone=ZONE, at=NOW) for _ in "12"]
+
+    assert [run.new for run in runs] == [1, 0]
+
+
+@pytest.mark.parametrize("first", ["test", "pending"])
+def test_a_test_mail_is_known_by_either_of_its_addresses(cases, first):
+    line = SentLine(pv="9001", sent_to="inbox@portal.example", intended_for="jo@stone.example", subject="s", provider_id="g")
+    logs = {"test": {"test": [line]}, "pending": {"pending": [owed("101", kind="test_general")]}}
+    order = sorted(logs, key=lambda name: name != first)
+
+    runs = [take_in(find(**logs[name], pids=PIDS).needs_note, sender="o@portal.example", zone=ZONE, at=NOW) for name in order]
+
+    assert [run.new for run in runs] == [1, 0]
+
+
+def test_what_was_taken_in_and_written_as_our_own_logs_is_nothing_new(cases, tmp_path):
+    take_in(find(sent=[JANUARY], pids=PIDS).needs_note, sender="o@portal.example", zone=ZONE, at=NOW)
+    ours(cases[1], number=2)
+    cms_logs.write(tmp_path, zone=ZONE)
+
+    sent_again = [parse_sent_line(line, number=1) for line in (tmp_path / "sent_emails.log").read_text().splitlines()]
+    pending = [
+        parse_cms_line(line, log=CmsLog.PENDING, number=1) for line in (tmp_path / "session_emails_pending.log").read_text().splitlines()
+    ]
+    without_pids = find(sent=sent_again, pending=pending, pids={}).needs_note  # each of them twice: as sent, and as pending
+
+    assert len(without_pids) == 4
+    assert take_in(find(sent=sent_again, pending=pending, pids=PIDS).needs_note, sender="o@portal.example", zone=ZONE, at=NOW).new == 0
+    assert take_in([mail for mail in without_pids if mail.pid != "101"], sender="o@portal.example", zone=ZONE, at=NOW).new == 0
 
 
 def test_a_mail_whose_case_is_not_here_is_named_and_the_others_taken_in(cases):

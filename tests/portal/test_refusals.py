@@ -51,7 +51,7 @@ def test_an_unknown_address_is_told_without_internals(client):
     assert "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize("charset", ["latin-1", "ascii", "utf-16", "utf-99"])
+@pytest.mark.parametrize("charset", ["latin-1", "cp1252", "utf-16"])
 @pytest.mark.parametrize("page", ["/quote/", "/admin/login/"])
 @pytest.mark.parametrize("debug", [True, False])
 def test_a_form_that_is_not_utf_8_is_told_so(settings, page, charset, debug):
@@ -61,7 +61,8 @@ def test_a_form_that_is_not_utf_8_is_told_so(settings, page, charset, debug):
     answer = told.generic("POST", page, b"a=b", content_type=f"{FORM}; charset={charset}")
 
     assert (answer.status_code, "cannot read what it was sent" in answer.text) == (400, True)
-    assert told.generic("POST", page, b"a=b", content_type=f"{FORM}; charset=UTF-8").status_code == 403  # read, and without its token
+    for same in ("UTF-8", "utf8", "us-ascii", "", "utf-99"):
+        assert told.generic("POST", page, b"a=b", content_type=f"{FORM}; charset={same}").status_code == 403  # read, and without its token
 
 
 def test_a_form_with_too_many_fields_is_told_so():

@@ -29,7 +29,7 @@ class Command(PortalCommand):
     def work(self, *, format: str, days: int, out: Path | None, **told: Any) -> Report:
         pieces = export.log_of(None, form=format, days=days, at=timezone.now())
         if out is None:
-            with a_reader_may_leave():
+            with a_reader_may_leave(missing="The log"):
                 count(pieces, sys.stdout.write)
                 sys.stdout.flush()
             raise SystemExit(0)

@@ -54,6 +54,7 @@ class Command(PortalCommand):
             tasks.ring_notes()
             left = done.without_case
             facts |= {"requeued": done.new, "already": done.already, "without_case": [asdict(mail) for mail in left]}
+            self.tell([f"Taken for one that is here already, though nothing is told of both: {one_line(mail)}" for mail in done.unsure])
         return Report(facts=facts, text=told_in_words(found, facts), exit_code=NEEDS_ATTENTION if left else DONE)
 
 

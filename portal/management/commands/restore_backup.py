@@ -17,7 +17,7 @@ from portal.management.files import path_option
 def database_name(text: str) -> str:
     """A name that is nothing else: PostgreSQL's programs take `dbname=… host=…` as well."""
     if not restoring.NAME.fullmatch(text):
-        raise ArgumentTypeError(f"must be a name of letters, digits, _ and -, at most 63, the first a letter; got {text[:80]!r}")
+        raise ArgumentTypeError(f"must be a name of letters, digits, _ and -, at most 63, the first no digit; got {text[:80]!r}")
     return text
 
 
