@@ -4,6 +4,7 @@ An e-mail in the sent logs needs a note unless a processed line answers it; one 
 whole. `take_in` makes those e-mails messages that are sent already and owe their note.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -167,7 +168,7 @@ def agreement(message: Message, mail: Mail) -> Agreement | None:
     moment = message.key.split(":")[-2]
     told = [
         (mail.provider_id, message.remote_id),
-        (f"{mail.at:{KEY_TIME}}" if mail.at else "", moment if moment != TIMELESS else ""),
+        (f"{mail.at:{KEY_TIME}}" if mail.at else "", moment if re.fullmatch(r"[0-9]{8}T[0-9]{6}", moment) else ""),
         (mail.subject, message.subject if message.subject != NO_SUBJECT else ""),
     ]
     addresses = {mail.sent_to.lower(), mail.intended_for.lower()} & {message.recipient.lower(), message.intended_for.lower()}
