@@ -1,5 +1,6 @@
 """A database beside the configured one, for as long as it is needed."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_hex
@@ -15,7 +16,7 @@ class NoScratch(Exception):
 @contextmanager
 def scratch_database(*, keep: bool) -> Iterator[str]:
     """Everything inside happens in a new, migrated database; yields its name. Unless `keep`, nothing of it is left, however this ends."""
-    usual, name = connection.settings_dict["NAME"], f"rehearsal_{token_hex(4)}"
+    usual, name = connection.settings_dict["NAME"], f"rehearsal_{os.getpid()}_{token_hex(4)}"
     create(name)
     try:
         use(name)
