@@ -1,6 +1,7 @@
 """What one call to an AI concludes, for every way it can answer (AI-01 … AI-18)."""
 
 import json
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -261,7 +262,8 @@ def test_the_ai_is_told_nothing_that_names_or_reaches_the_customer(sandbox: Sand
 
     service(sandbox).assess(Request(description=told, city="Toronto, 416-555-0199"))
 
-    sent = json.dumps(sandbox.ai_ledger()[0]["body"], ensure_ascii=False)
+    body = json.dumps(sandbox.ai_ledger()[0]["body"], ensure_ascii=False)
+    sent = re.sub(r"\b[0-9a-f]{16}\b", "", body)  # the canary may hold any figure
     assert "8 bags. Write to [removed] or ring [removed], see [removed]" in sent
     assert "Toronto, [removed]" in sent
     assert [word for word in ("anna", "client.example", "555", "0199", "416", "https://") if word in sent] == []
