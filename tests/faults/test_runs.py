@@ -77,14 +77,14 @@ def test_whatever_strikes_its_backup_a_run_has_one_before_it_writes(clean_lab: L
     assert [path.suffix for path in backups.iterdir()] == [".dump"]
 
 
-def rage(lab: Lab, *, kills: int) -> None:
-    """Two workers share the run; so many are killed, each after a moment at random."""
+def rage(lab: Lab, *, kills: int, every: float) -> None:
+    """Two workers share the run; so many are killed, each after a moment at random, so many seconds on average."""
     expected, chance = unharmed(lab), random.Random(SEED)
     lab.zygote.run("start_run")
     struck = 0
     crew = [lab.zygote.fork("share_run") for _ in range(2)]
     while struck < kills and lab.database.ask(RUNNING) == [(1,)]:
-        time.sleep(chance.expovariate(1 / 0.1))
+        time.sleep(chance.expovariate(1 / every))
         crew.pop(0).kill()
         struck += 1
         crew.append(lab.zygote.fork("share_run"))
@@ -96,12 +96,12 @@ def rage(lab: Lab, *, kills: int) -> None:
 
 
 def test_ten_kills_in_one_run_change_nothing(clean_lab: Lab):
-    rage(clean_lab, kills=10)
+    rage(clean_lab, kills=10, every=0.1)
 
 
 @pytest.mark.storm
 def test_a_hundred_kills_in_one_run_change_nothing(clean_lab: Lab):
-    rage(clean_lab, kills=100)
+    rage(clean_lab, kills=100, every=0.03)
 
 
 def outlive(lab: Lab, *, seconds: float) -> None:
