@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from messaging import outbox
 from messaging.models import Lane
 from messaging.outbox import Draft
+from messaging.text_input import printable
 from portal.quotes.amounts import Amounts, lines
 from portal.quotes.answers import link
 from portal.quotes.assessment import Assessment
@@ -189,4 +190,4 @@ def spelled(day: date | None) -> str:
 
 def one_line(text: str) -> str:
     """Without line breaks, and without marks that nobody sees."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join(printable(text).split())

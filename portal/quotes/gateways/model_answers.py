@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from messaging.text_input import printable
 from portal.quotes.assessment import Assessment
 from portal.quotes.prompt import SCHEMA, reached_by, repeats
 
@@ -109,5 +110,5 @@ def refuse_foreign_matter(line: str, *, number: int) -> None:
 def shown(value: Any) -> str:
     """A value as staff may read it: short, in quotes where it is text, without control characters."""
     text = repr(value) if isinstance(value, str) else str(value)
-    text = "".join(c if c.isprintable() else " " for c in text[: SHOWN * 2])
+    text = printable(text[: SHOWN * 2])
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
